@@ -139,8 +139,11 @@ class Walker:
         bound = bind(target, args, kwargs)
         try:
             result = self._lower(node, target, bound)
-        except Unsupported as reason:
-            result = self._opaque(node, f"{target}: {reason}", args, kwargs)
+        except Unsupported as error:
+            result = self._opaque(node, f"{target}: {error}", args, kwargs)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            reason = f"{target}: its arguments are not of the known kind ({type(error).__name__}: {error})"
+            result = self._opaque(node, reason, args, kwargs)
         if target._schema.is_mutable:
             self._mutate(node, target, args, result)
         else:
