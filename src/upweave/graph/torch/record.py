@@ -139,7 +139,7 @@ class Recorder(TorchDispatchMode):
             path = self.stack[-1] or "the model itself"
             if self.node(tensor) in self._from_input:
                 self.assumed[f"{path} reads a number from its data; it was taken as 0, so what feeds what is not claimed"] = None
-                return torch.zeros((), dtype=tensor.dtype).tolist()
+                return False if tensor.dtype is torch.bool else 0.0 if tensor.dtype.is_floating_point else 0
             raise ModelError(
                 f"{path} reads the numbers of a buffer, which a model on the meta device does not have; "
                 "build the model on the CPU"

@@ -12,7 +12,7 @@ from torch import nn
 from ...errors import ModelError
 from ..check import check
 from ..ir import Graph
-from .export import Quiet, by_export
+from .export import by_export, quiet
 from .inputs import example_inputs
 from .record import by_recording, first_line
 
@@ -30,7 +30,7 @@ def from_torch(model: nn.Module, inputs: Any) -> Graph:
     if not isinstance(model, nn.Module):
         raise ModelError(f"{type(model).__name__} is no torch.nn.Module; give the model itself, or a function that builds it")
     args, kwargs = example_inputs(model, inputs)
-    with evaluation(model), Quiet():
+    with evaluation(model), quiet():
         try:
             return check(by_export(model, args, kwargs))
         except Exception as error:  # torch.export fails in as many ways as there are models
