@@ -85,16 +85,27 @@ def load_config(start: Path | None = None) -> Config:
     folder = (start or Path.cwd()).resolve()
     for parent in (folder, *folder.parents):
         path = parent / "pyproject.toml"
-        if not path.is_file():
-            continue
-        try:
-            table = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        tool = table.get("tool", {})
-        if isinstance(tool, dict) and "upweave" in tool:
-            return parse_config(tool["upweave"], path)
+        if path.is_file() and (table := _table(path)) is not None:
+            return parse_config(table, path)
     return Config()
+
+
+def read_config(path: Path) -> Config:
+    """The configuration that a TOML file says in `[tool.upweave]`; raises `ConfigError` if it says nothing there."""
+    table = _table(path)
+    if table is None:
+        raise ConfigError(f"{path}: has no [tool.upweave]")
+    return parse_config(table, path)
+
+
+def _table(path: Path) -> Any:
+    """`[tool.upweave]` of a TOML file, or None."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    tool = table.get("tool", {})
+    return tool.get("upweave") if isinstance(tool, dict) else None
 
 
 def parse_config(table: Any, source: Path | None = None) -> Config:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -70,6 +71,16 @@ class Context:
         """The position of each node in the graph by its name."""
         return {n.name: i for i, n in enumerate(self.graph.nodes)}
 
+    def descendants(self, value: str) -> frozenset[str]:
+        """Every value that depends on this one, itself included."""
+        seen, queue = {value}, [value]
+        while queue:
+            for node in self.consumers.get(queue.pop(), ()):
+                new = [v for v in node.outputs if v not in seen]
+                seen.update(new)
+                queue.extend(new)
+        return frozenset(seen)
+
     def readers(self, value: str, through: Callable[[Op], bool]) -> Iterator[Node]:
         """The nodes that read `value` directly or behind operations that `through` lets pass, each once."""
         seen, queue = {value}, [value]
@@ -88,6 +99,11 @@ class Context:
         while (node := self.producers.get(value)) is not None and len(node.inputs) == 1 and through(node.op):
             value = node.inputs[0]
         return value
+
+
+def amount(samples: Fraction) -> str:
+    """A distance in words: "1/2 sample", "3 samples"."""
+    return f"{samples} {'sample' if samples <= 1 else 'samples'}"
 
 
 def is_pointwise(op: Op) -> bool:
