@@ -37,9 +37,7 @@ class Builder:
         ]
         return self.add(ir.Convolution(spec, c, channels), (n, channels, *out), x)
 
-    def up(
-        self, x: str, channels: int, kernel: int, stride: int, padding: object = 0, output_padding: int = 0
-    ) -> str:
+    def up(self, x: str, channels: int, kernel: int, stride: int, padding: object = 0, output_padding: int = 0) -> str:
         n, c, *size = self.shapes[x]
         spec = ConvTranspose(self._ints(kernel, len(size)), stride, padding, output_padding)
         out = [
@@ -55,7 +53,9 @@ class Builder:
         op = ir.Pool(kind, (kernel,) * r, (stride,) * r, ((padding, padding),) * r, (1,) * r)
         return self.add(op, (n, c, *((h + 2 * padding - kernel) // stride + 1 for h in size)), x)
 
-    def resize(self, x: str, scale: int, mode: str = "nearest", coordinates: str = "asymmetric", **kwargs: object) -> str:
+    def resize(
+        self, x: str, scale: int, mode: str = "nearest", coordinates: str = "asymmetric", **kwargs: object
+    ) -> str:
         n, c, *size = self.shapes[x]
         out = tuple(h * scale for h in size)
         dims = tuple(range(2, 2 + len(size)))

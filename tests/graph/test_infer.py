@@ -22,7 +22,13 @@ nnf = torch.nn.functional
 def layers(draw: st.DrawFn) -> tuple[str, dict[str, int]]:
     kind = draw(st.sampled_from(["conv", "up", "pool", "shuffle", "nearest", "linear", "pad", "cut"]))
     k, s = draw(st.integers(1, 5)), draw(st.integers(1, 3))
-    return kind, {"k": k, "s": s, "p": draw(st.integers(0, k // 2)), "a": draw(st.integers(0, 2)), "b": draw(st.integers(0, 2))}
+    return kind, {
+        "k": k,
+        "s": s,
+        "p": draw(st.integers(0, k // 2)),
+        "a": draw(st.integers(0, 2)),
+        "b": draw(st.integers(0, 2)),
+    }
 
 
 def run(b: Builder, x: str, y: torch.Tensor, kind: str, n: dict[str, int]) -> tuple[str, torch.Tensor]:
@@ -142,7 +148,10 @@ def test_stacked_uneven_layers_compound() -> None:
     grid = infer(b.graph(x)).grids[x][2]
     response = nnf.conv_transpose1d(
         nnf.conv_transpose1d(torch.ones(1, 1, 16), torch.ones(1, 1, 3), stride=2, padding=1, output_padding=1),
-        torch.ones(1, 1, 3), stride=2, padding=1, output_padding=1,
+        torch.ones(1, 1, 3),
+        stride=2,
+        padding=1,
+        output_padding=1,
     )[0, 0].numpy()
     assert list(response[24:28]) == [grid.pattern[n % 4] for n in range(24, 28)]
 
@@ -243,7 +252,9 @@ def test_sizes_agree_with_running_the_model(size: int) -> None:
 
         skip = nnf.conv1d(x, w(4), stride=2, padding=1)
         deep = nnf.conv1d(skip, w(3), stride=2, padding=1)
-        return nnf.conv_transpose1d(torch.add(skip, nnf.conv_transpose1d(deep, w(4), stride=2, padding=1)), w(2), stride=2)
+        return nnf.conv_transpose1d(
+            torch.add(skip, nnf.conv_transpose1d(deep, w(4), stride=2, padding=1)), w(2), stride=2
+        )
 
     try:
         survives = model(torch.zeros(1, 1, size)).shape[-1] == size

@@ -81,11 +81,11 @@ def fold(call: Call) -> bool:
         state.values[value.name] = value
         return True
     if node.op_type in ("Shape", "Size") and call.has(0) and call.input(0).shape is not None:
-        shape = np.array(call.input(0).shape, dtype=np.int64)
+        result: Array = np.array(call.shape(), dtype=np.int64)
         if node.op_type == "Size":
             result = np.array(math.prod(call.shape()), dtype=np.int64)
         else:
-            result = shape[slice(call.get("start", 0), call.get("end", None))]
+            result = result[slice(call.get("start", 0), call.get("end", None))]
         _set_small(state, node.output[0], result)
         return True
     if node.op_type in _RANDOM or node.op_type in _CONTROL or not node.output:
@@ -110,11 +110,11 @@ def fold(call: Call) -> bool:
         return True
     if any(s is None for s, o in zip(shapes, node.output, strict=True) if o):
         return False
-    for k, (name, shape) in enumerate(zip(node.output, shapes, strict=True)):
+    for k, (name, known) in enumerate(zip(node.output, shapes, strict=True)):
         if name:
-            assert shape is not None
+            assert known is not None
             elem = call.elem(k)
-            state.values[name] = Value(name, shape, elem, _lazy(call, k, shape, elem))
+            state.values[name] = Value(name, known, elem, _lazy(call, k, known, elem))
     return True
 
 
@@ -214,15 +214,15 @@ def _axes(a: list[Any], at: Mapping[str, Any]) -> tuple[int, ...] | None:
     return None if given is None else tuple(int(v) for v in np.ravel(np.asarray(given)))
 
 
-def _unsqueeze(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _unsqueeze(a: list[Any], at: Mapping[str, Any]) -> Any:
     return np.expand_dims(a[0], _axes(a, at) or ())
 
 
-def _gather(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _gather(a: list[Any], at: Mapping[str, Any]) -> Any:
     return np.take(a[0], np.asarray(a[1], dtype=np.int64), axis=int(at.get("axis", 0)))
 
 
-def _slice(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _slice(a: list[Any], at: Mapping[str, Any]) -> Any:
     starts = at["starts"] if "starts" in at else a[1]
     ends = at["ends"] if "ends" in at else a[2]
     axes = at["axes"] if "axes" in at else (a[3] if len(a) > 3 and a[3] is not None else range(len(starts)))
@@ -235,32 +235,32 @@ def _slice(a: list[Any], at: Mapping[str, Any]) -> Array:
     return a[0][tuple(index)]
 
 
-def _reshape(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _reshape(a: list[Any], at: Mapping[str, Any]) -> Any:
     zero = bool(at.get("allowzero", 0))
     return a[0].reshape([a[0].shape[k] if d == 0 and not zero else int(d) for k, d in enumerate(a[1])])
 
 
-def _cast(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _cast(a: list[Any], at: Mapping[str, Any]) -> Any:
     return a[0].astype(onnx.helper.tensor_dtype_to_np_dtype(int(at["to"])))
 
 
-def _divide(a: list[Any], _: Mapping[str, Any]) -> Array:
+def _divide(a: list[Any], _: Mapping[str, Any]) -> Any:
     if a[0].dtype.kind in "iu":  # C's division: towards zero
         q = np.abs(a[0]) // np.abs(a[1])
         return (np.sign(a[0]) * np.sign(a[1]) * q).astype(a[0].dtype)
     return a[0] / a[1]
 
 
-def _filled(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _filled(a: list[Any], at: Mapping[str, Any]) -> Any:
     value = decode(at["value"], "") if "value" in at else np.zeros(1, np.float32)
     return np.full(tuple(int(d) for d in a[0]), value.ravel()[0], dtype=value.dtype)
 
 
-def _concat(a: list[Any], at: Mapping[str, Any]) -> Array:
+def _concat(a: list[Any], at: Mapping[str, Any]) -> Any:
     return np.concatenate(a, axis=int(at.get("axis", 0)))
 
 
-def _binary(f: Callable[..., Any]) -> Callable[[list[Any], Mapping[str, Any]], Array]:
+def _binary(f: Callable[..., Any]) -> Callable[[list[Any], Mapping[str, Any]], Any]:
     return lambda a, _: f(*a)
 
 

@@ -20,9 +20,7 @@ def declared_shape(info: onnx.ValueInfoProto) -> Declared:
     kind = info.type.tensor_type
     if not info.type.HasField("tensor_type") or not kind.HasField("shape"):
         return None
-    return tuple(
-        int(d.dim_value) if d.HasField("dim_value") else (d.dim_param or "?") for d in kind.shape.dim
-    )
+    return tuple(int(d.dim_value) if d.HasField("dim_value") else (d.dim_param or "?") for d in kind.shape.dim)
 
 
 def bind_inputs(infos: Sequence[onnx.ValueInfoProto], given: GivenShapes) -> dict[str, Shape]:
@@ -68,11 +66,14 @@ def _fit(name: str, dims: Declared, shape: Shape, symbols: dict[str, tuple[int, 
         return shape
     if len(dims) != len(shape):
         raise ModelError(
-            f"input '{name}' has {len(dims)} dimensions ({_text(dims)}), but the given shape {_text(shape)} has {len(shape)}"
+            f"input '{name}' has {len(dims)} dimensions ({_text(dims)}), "
+            f"but the given shape {_text(shape)} has {len(shape)}"
         )
     for a, (want, got) in enumerate(zip(dims, shape, strict=True)):
         if isinstance(want, int) and want != got:
-            raise ModelError(f"input '{name}' fixes dimension {a} at {want}, but the given shape {_text(shape)} has {got}")
+            raise ModelError(
+                f"input '{name}' fixes dimension {a} at {want}, but the given shape {_text(shape)} has {got}"
+            )
         if isinstance(want, str) and want != "?":
             first, owner = symbols.setdefault(want, (got, name))
             if first != got:

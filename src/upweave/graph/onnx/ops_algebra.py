@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ...errors import ModelError
 from ..ir import Attention, Linear, MatMul, Merge, Permute, Reduce, Weight
-from .order import title
 from .ops_pointwise import broadcast, snake
+from .order import title
 from .registry import lowers
 from .state import Call, NotUnderstood
 
@@ -84,7 +84,12 @@ def einsum(call: Call) -> None:
     if len(terms) == 2 and all(len(t) >= 2 for t in terms) and "." not in equation:
         a, b = terms
         batch = a[:-2]
-        if b[:-2] == batch and a[-1] == b[-2] and out == batch + a[-2] + b[-1] and len(set(out + a[-1])) == len(out) + 1:
+        if (
+            b[:-2] == batch
+            and a[-1] == b[-2]
+            and out == batch + a[-2] + b[-1]
+            and len(set(out + a[-1])) == len(out) + 1
+        ):
             call.emit(MatMul(), [call.input(0).name, call.input(1).name], call.known_shape())
             return
     raise NotUnderstood(f"Einsum with the equation {equation}")
@@ -99,7 +104,10 @@ def attention(call: Call) -> None:
 
 
 _REDUCTIONS = {
-    **{f"Reduce{k}": snake(k) for k in ("Mean", "Sum", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare")},
+    **{
+        f"Reduce{k}": snake(k)
+        for k in ("Mean", "Sum", "Max", "Min", "Prod", "L1", "L2", "LogSum", "LogSumExp", "SumSquare")
+    },
     "ArgMax": "argmax",
     "ArgMin": "argmin",
 }

@@ -61,7 +61,9 @@ def _geometry(call: Call, x: Shape, w: Shape) -> tuple[int, tuple[int, ...], tup
     """Groups, kernel, stride and dilation, checked against the weight's shape."""
     what = title(call.node)
     if len(x) < 3 or len(w) != len(x):
-        raise ModelError(f"{what}: its input has {len(x)} dimensions and its weight {len(w)}; both need the same, at least 3")
+        raise ModelError(
+            f"{what}: its input has {len(x)} dimensions and its weight {len(w)}; both need the same, at least 3"
+        )
     rank = len(x) - 2
     kernel = per_axis(call, "kernel_shape", rank, 0)
     if not any(kernel):
@@ -73,7 +75,9 @@ def _geometry(call: Call, x: Shape, w: Shape) -> tuple[int, tuple[int, ...], tup
         raise ModelError(f"{what}: group is {groups}")
     stride, dilation = per_axis(call, "strides", rank, 1), per_axis(call, "dilations", rank, 1)
     if min(*kernel, *stride, *dilation) < 1:
-        raise ModelError(f"{what}: kernel {list(kernel)}, stride {list(stride)} and dilation {list(dilation)} must be at least 1")
+        raise ModelError(
+            f"{what}: kernel {list(kernel)}, stride {list(stride)} and dilation {list(dilation)} must be at least 1"
+        )
     return groups, kernel, stride, dilation
 
 
@@ -155,7 +159,8 @@ def conv_transpose(call: Call) -> None:
     groups, kernel, stride, dilation = _geometry(call, x, w)
     if x[1] != w[0] or x[1] % groups:
         raise ModelError(
-            f"{what}: its input has {x[1]} channels, but its weight of shape {list(w)} with {groups} groups reads {w[0]}"
+            f"{what}: its input has {x[1]} channels, "
+            f"but its weight of shape {list(w)} with {groups} groups reads {w[0]}"
         )
     rank = len(x) - 2
     mode = call.get("auto_pad", "NOTSET") or "NOTSET"
@@ -193,7 +198,9 @@ def conv_transpose(call: Call) -> None:
             implicit["output_shape"] = tuple(size)
     elif mode == "VALID":
         implicit = {"auto_pad": mode}
-    spec, beyond = _resolve(kernel, stride, dilation, groups, extra, pads, [n - f for n, f in zip(size, full, strict=True)])
+    spec, beyond = _resolve(
+        kernel, stride, dilation, groups, extra, pads, [n - f for n, f in zip(size, full, strict=True)]
+    )
     shape = (x[0], w[1] * groups, *size)
     inner = (*shape[:2], *(n - b - e for n, (b, e) in zip(size, beyond, strict=True)))
     op = TransposedConvolution(spec, x[1], w[1] * groups, implicit)
@@ -215,7 +222,7 @@ def _resolve(
     pads: tuple[Pair, ...],
     longer: list[int],
 ) -> tuple[ConvTranspose, tuple[Pair, ...]]:
-    """The spec and the samples beyond it (begin, end), where paddings are negative or the output is longer than full."""
+    """The spec, and the samples (begin, end) beyond it where the output is longer than the spec can say."""
     out_pads: list[Pair] = []
     out_extra: list[int] = []
     beyond: list[Pair] = []
@@ -239,4 +246,3 @@ def _resolve(
 def deform_conv(call: Call) -> None:
     """Where a deformable convolution samples is learned, so no grid follows from it."""
     raise NotUnderstood("DeformConv samples its input at learned places")
-

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ...errors import ModelError
 from ..ir import Pointwise, Reshape, Shape, Slice
 from .order import title
@@ -72,7 +74,7 @@ def gather(call: Call) -> None:
     wanted = [int(v) + (x[dim] if v < 0 else 0) for v in index.ravel()]
     if any(not 0 <= v < x[dim] for v in wanted):
         raise ModelError(f"{title(call.node)}: index {wanted} is out of range for extent {x[dim]}")
-    steps = {b - a for a, b in zip(wanted, wanted[1:], strict=False)} or {1}
+    steps = {b - a for a, b in pairwise(wanted)} or {1}
     if not wanted or len(steps) > 1 or 0 in steps:
         raise NotUnderstood("Gather picks elements by indices that are no regular slice")
     step = steps.pop()

@@ -37,7 +37,9 @@ def concat(call: Call) -> None:
     dim = int(call.get("axis", 1)) % max(rank, 1)
     for s in shapes[1:]:
         if len(s) != rank or any(a != b for k, (a, b) in enumerate(zip(s, shapes[0], strict=True)) if k != dim):
-            raise ModelError(f"{title(call.node)}: shapes {list(shapes[0])} and {list(s)} do not join along dimension {dim}")
+            raise ModelError(
+                f"{title(call.node)}: shapes {list(shapes[0])} and {list(s)} do not join along dimension {dim}"
+            )
     out = tuple(sum(s[dim] for s in shapes) if a == dim else shapes[0][a] for a in range(rank))
     call.emit(Concat(dim), [call.input(k).name for k in range(len(call.inputs))], out)
 

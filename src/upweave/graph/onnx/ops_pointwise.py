@@ -39,7 +39,9 @@ def broadcast(call: Call, shapes: list[Shape]) -> Shape:
     for dims in zip(*((1,) * (rank - len(s)) + s for s in shapes), strict=True):
         wide = {d for d in dims if d != 1}
         if len(wide) > 1:
-            raise ModelError(f"{title(call.node)}: shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast")
+            raise ModelError(
+                f"{title(call.node)}: shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast"
+            )
         out.append(wide.pop() if wide else 1)
     return tuple(out)
 

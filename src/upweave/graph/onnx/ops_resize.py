@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -103,7 +103,7 @@ def _emit(call: Call, plan: Plan, mode: str, coordinates: str, nearest: str, by_
         raise ModelError(f"{title(call.node)}: mode {mode!r}, nearest_mode {nearest!r}")
     moved = {a for a, scale, n in plan if scale != 1 or n != x[a]}
     spatial = set(range(2, len(x))) or set(range(len(x)))
-    dims = spatial if moved <= spatial else moved
+    dims = moved if moved - spatial else spatial
     plan = sorted(p for p in plan if p[0] in dims)
     shape = list(x)
     for a, _, n in plan:
@@ -131,7 +131,7 @@ def depth_to_space(call: Call) -> None:
     x, b = call.shape(), int(call.get("blocksize", 0))
     if len(x) != 4 or b < 1 or x[1] % (b * b):
         raise ModelError(f"{title(call.node)}: blocksize {b} does not fit an input of shape {list(x)}")
-    order = "CRD" if call.get("mode", "DCR") == "CRD" else "DCR"
+    order: Literal["CRD", "DCR"] = "CRD" if call.get("mode", "DCR") == "CRD" else "DCR"
     call.emit(PixelShuffle((b, b), order), [call.input(0).name], (x[0], x[1] // (b * b), x[2] * b, x[3] * b))
 
 
@@ -141,5 +141,5 @@ def space_to_depth(call: Call) -> None:
     x, b = call.shape(), int(call.get("blocksize", 0))
     if len(x) != 4 or b < 1 or x[2] % b or x[3] % b:
         raise ModelError(f"{title(call.node)}: blocksize {b} does not fit an input of shape {list(x)}")
-    order = "CRD" if call.get("mode", "DCR") == "CRD" else "DCR"
+    order: Literal["CRD", "DCR"] = "CRD" if call.get("mode", "DCR") == "CRD" else "DCR"
     call.emit(PixelUnshuffle((b, b), order), [call.input(0).name], (x[0], x[1] * b * b, x[2] // b, x[3] // b))

@@ -209,7 +209,12 @@ class Call:
         return next((v.elem for v in self.inputs if v is not None), TensorProto.FLOAT)
 
     def emit(
-        self, op: Op, inputs: Sequence[str], shape: Shape, output: int | None = 0, weights: dict[str, Weight] | None = None
+        self,
+        op: Op,
+        inputs: Sequence[str],
+        shape: Shape,
+        output: int | None = 0,
+        weights: dict[str, Weight] | None = None,
     ) -> str:
         """Buffer one node that writes output number `output` of the ONNX node, or an inner value if that is None.
 

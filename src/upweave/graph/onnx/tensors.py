@@ -43,7 +43,7 @@ MOST_ELEMENTS = 2**48
 def dtype_name(elem: int) -> str:
     """ONNX's element type under NumPy's name ("float32", "bfloat16", "int4" …)."""
     try:
-        name = TensorProto.DataType.Name(elem)
+        name = str(TensorProto.DataType.Name(elem))
     except ValueError:
         return f"type{elem}"
     return _DTYPES.get(name, name.lower())
@@ -80,7 +80,8 @@ def check_tensor(tensor: onnx.TensorProto, folder: str) -> None:
     elif tensor.HasField("raw_data"):
         if len(tensor.raw_data) != need and kind != "STRING":
             raise ModelError(
-                f"{what} of shape {list(shape)} and type {kind} needs {need} bytes, the file holds {len(tensor.raw_data)}"
+                f"{what} of shape {list(shape)} and type {kind} needs {need} bytes, "
+                f"the file holds {len(tensor.raw_data)}"
             )
     else:
         words = len(getattr(tensor, _WORDS.get(kind, "int32_data")))

@@ -140,8 +140,16 @@ def shape_of(val: Any) -> Shape:
 
 
 def concrete(number: Any) -> int:
-    """A possibly symbolic integer as an int."""
-    if isinstance(number, torch.SymInt):
-        hint = number.node.hint
-        return int(hint if hint is not None else 0)
-    return int(number)
+    """A possibly symbolic integer as an int; a size that the data decide is taken as if each unknown were 64."""
+    if not isinstance(number, torch.SymInt):
+        return int(number)
+    hint = number.node.hint
+    if hint is None:
+        expression = number.node.expr
+        known = {s: DATA_SIZE for s in expression.free_symbols}
+        hint = expression.xreplace(known)
+    return int(hint)
+
+
+DATA_SIZE = 64
+"""The example extent of a dimension whose size only the data decide (the frames of a text-to-speech model)."""

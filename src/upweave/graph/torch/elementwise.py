@@ -40,7 +40,7 @@ def _broadcast(shapes: list[Shape]) -> Shape:
     return tuple(next((e for e in extents if e != 1), 1) for extents in zip(*padded, strict=True))
 
 
-@lowers("where", "masked_fill", "lerp", "addcmul", "addcdiv", "clamp", "isin")
+@lowers("where", "__and__", "__or__", "__xor__", "__iand__", "__ior__", "masked_fill", "lerp", "addcmul", "addcdiv", "clamp", "isin")
 def _merge(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return elementwise(walker, node, args, operator_name(node.target))
 
@@ -129,3 +129,18 @@ def _copy(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     if isinstance(source, Const):
         return Const(node, shape)
     return source if source.shape == shape else walker.emit(Expand(shape), [source], shape)
+
+
+@lowers("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy_with_logits")
+def _loss(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    """An element-wise distance, then its mean."""
+    tensors = [v for v in (args["self"], args["target"]) if isinstance(v, Value)]
+    each = tensors[0] if len(tensors) == 1 else walker.emit(Merge("loss"), tensors, _broadcast([v.shape for v in tensors]))
+    shape = shape_of(node.meta["val"])
+    return each if shape == each.shape else walker.emit(Reduce(tuple(range(len(each.shape))), False, "mean"), [each], shape)
+
+
+@lowers("_is_all_true", "_is_any_true", "equal", "is_nonzero")
+def _whole(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    value = args["self"]
+    return walker.emit(Reduce(tuple(range(len(value.shape))), False, "all"), [value], shape_of(node.meta["val"]))

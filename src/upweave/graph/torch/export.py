@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from typing import Any
 
 import torch
@@ -18,8 +21,7 @@ from .walk import Walker
 
 def by_export(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Graph:
     """Trace `model` with torch.export (non-strict) and walk the program."""
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
+    with torch.no_grad():
         program = torch.export.export(model, args, kwargs, strict=False)
     return from_program(program, Places(model))
 
@@ -64,16 +66,21 @@ def finished(walker: Walker, inputs: list[str], results: Any) -> Graph:
     return Graph(tuple(inputs), tuple(outputs), tuple(walker.nodes), walker.shapes)
 
 
-class Quiet:
-    """Silences torch's own loggers for a while: a failed route is told in one note, not in pages of log."""
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing that torch logs or prints gets out: a failed route is told in one note, not in pages of graph."""
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    levels = [logger.level for logger in loggers]
+    sink = io.StringIO()
+    try:
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        with redirect_stdout(sink), redirect_stderr(sink), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
-    _names = ("torch._export", "torch.export", "torch._dynamo", "torch.fx", "torch._subclasses", "torch._functorch")
 
-    def __enter__(self) -> None:
-        self._levels = {name: logging.getLogger(name).level for name in self._names}
-        for name in self._names:
-            logging.getLogger(name).setLevel(logging.CRITICAL)
-
-    def __exit__(self, *_: object) -> None:
-        for name, level in self._levels.items():
-            logging.getLogger(name).setLevel(level)
+_LOGGERS = ("torch._export", "torch.export", "torch._dynamo", "torch.fx", "torch._subclasses", "torch._functorch")

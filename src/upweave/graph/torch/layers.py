@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from math import prod
 from typing import TYPE_CHECKING, Any, Literal
 
 from ...spec import Conv, ConvTranspose, Pads
@@ -186,8 +185,6 @@ _PAD_MODES = {"reflect": "reflect", "replicate": "replicate", "circular": "circu
 def _pad(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value = _activation(args, "self")
     flat_pads = args.get("pad", args.get("padding"))
-    if flat_pads is None or prod(value.shape) == 0:
-        raise Unsupported("its padding is no list of numbers")
     pairs = [(int(flat_pads[i]), int(flat_pads[i + 1])) for i in range(0, len(flat_pads), 2)]
     pads = ((0, 0),) * (len(value.shape) - len(pairs)) + tuple(reversed(pairs))
     return walker.emit(Pad(pads, _pad_mode(node, args)), [value], shape_of(node.meta["val"]))

@@ -78,6 +78,15 @@ def _expand(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return value if value.shape == shape else walker.emit(Expand(shape), [value], shape)
 
 
+@lowers("broadcast_tensors", "meshgrid")
+def _broadcast(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    if "meshgrid" in node.target._schema.name:
+        raise Unsupported("a coordinate grid is built from the input")
+    shape = shape_of(node.meta["val"][0])
+    return [v if not isinstance(v, Value) or v.shape == shape else walker.emit(Expand(shape), [v], shape)
+            for v in args["tensors"]]
+
+
 @lowers("repeat", "tile")
 def _tile(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value, shape = args["self"], shape_of(node.meta["val"])

@@ -69,6 +69,15 @@ def _attention(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return [result, *(None for _ in val[1:])] if several else result
 
 
+@lowers("cdist", "_cdist_forward", "_euclidean_dist")
+def _distances(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    """Rows of the first against rows of the second: placed like a product with the transpose."""
+    first, second = walker.activation(args["x1"]), walker.activation(args["x2"])
+    rank = len(second.shape)
+    turned = permuted(walker, second, (*range(rank - 2), rank - 1, rank - 2))
+    return walker.emit(MatMul(), [first, turned], shape_of(node.meta["val"]))
+
+
 @lowers("einsum")
 def _einsum(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     """One or two operands: permute, reshape, multiply, and back."""

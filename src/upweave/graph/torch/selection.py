@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..ir import Repeat, Shape, Slice
+from ..ir import Concat, Repeat, Shape, Slice
 from .constants import shape_of
 from .layout import permuted, reshaped
 from .registry import Unsupported, lowers
@@ -88,10 +88,18 @@ def _unfold(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return permuted(walker, value, (*(d for d in range(rank) if d != dim + 1), dim + 1))
 
 
+_FEW = 4
+
+
 @lowers("flip")
 def _flip(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    """A mirrored dimension of a few entries (RGB to BGR) is taken apart and put together again."""
     value = args["self"]
-    if all(value.shape[int(d)] == 1 for d in args["dims"]):
+    dims = [int(d) % len(value.shape) for d in args["dims"]]
+    if all(value.shape[d] <= _FEW for d in dims):
+        for d in dims:
+            parts = [sliced(walker, value, d, i, i + 1) for i in reversed(range(value.shape[d]))]
+            value = walker.emit(Concat(d), parts, value.shape) if len(parts) > 1 else value
         return value
     raise Unsupported("it mirrors the tensor, and a mirrored grid has no place in the calculus")
 

@@ -17,7 +17,7 @@ from torch import fx
 
 from ..ir import Constant, Node, Op, Opaque, Pointwise, Shape, Weight
 from . import layers, layout, linalg, selection  # noqa: F401  they fill the table of lowerings
-from .constants import Constants, shape_of
+from .constants import Constants, concrete, shape_of
 from .elementwise import elementwise
 from .inplace import Views
 from .places import Places
@@ -139,8 +139,11 @@ class Walker:
         bound = bind(target, args, kwargs)
         try:
             result = self._lower(node, target, bound)
-        except Unsupported as reason:
-            result = self._opaque(node, f"{target}: {reason}", args, kwargs)
+        except Unsupported as error:
+            result = self._opaque(node, f"{target}: {error}", args, kwargs)
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+            reason = f"{target}: its arguments are not of the known kind ({type(error).__name__}: {error})"
+            result = self._opaque(node, reason, args, kwargs)
         if target._schema.is_mutable:
             self._mutate(node, target, args, result)
         else:
@@ -153,7 +156,7 @@ class Walker:
             return LOWERINGS[name](self, node, bound)
         if torch.Tag.pointwise in target.tags:
             return elementwise(self, node, bound, name)
-        raise Unsupported("no rule for this operator")
+        raise Unsupported(_REASONS.get(name, "no rule for this operator"))
 
     def _constant(self, node: fx.Node, val: Any) -> Any:
         """A call that reads no activation stays a piece of the traced graph."""
@@ -239,7 +242,31 @@ class Walker:
         return unique
 
 
+_REASONS = {
+    "grid_sampler": "it samples at positions that the data decide",
+    "grid_sampler_2d": "it samples at positions that the data decide",
+    "grid_sampler_3d": "it samples at positions that the data decide",
+    "gather": "it picks positions that the data decide",
+    "scatter": "it writes to positions that the data decide",
+    "scatter_add": "it writes to positions that the data decide",
+    "index_put": "it writes to positions given by index tensors",
+    "topk": "it reorders positions by their values",
+    "sort": "it reorders positions by their values",
+    "nonzero": "its size depends on the data",
+    "max_unpool2d": "it writes to positions that the data decide",
+    "max_unpool3d": "it writes to positions that the data decide",
+    "lstm": "it is a recurrent network",
+    "gru": "it is a recurrent network",
+    "stft": "it leaves the sampling grid for frequencies",
+    "istft": "it comes back from frequencies to samples",
+    "_fft_r2c": "it leaves the sampling grid for frequencies",
+    "_fft_c2c": "it moves between samples and frequencies",
+    "_fft_c2r": "it comes back from frequencies to samples",
+}
+"""Why operators without a lowering have none, where that can be said better."""
+
+
 def _number(val: Any) -> Any:
-    if isinstance(val, (torch.SymInt, torch.SymFloat, torch.SymBool)):
-        return val.node.hint
-    return val
+    if isinstance(val, torch.SymInt):
+        return concrete(val)
+    return val.node.hint if isinstance(val, (torch.SymFloat, torch.SymBool)) else val
