@@ -68,8 +68,9 @@ def run(args: Sequence[str] | None = None) -> int:
         return 2
     except click.ClickException as e:
         ctx = getattr(e, "ctx", None)
-        hint = f" (see '{ctx.command_path} --help')" if ctx is not None else ""
-        fail(e.format_message() + hint)
+        hint = f"; see '{ctx.command_path} --help'" if ctx is not None else ""
+        message = e.format_message()
+        fail(message[:1].lower() + message[1:].rstrip(".") + hint)
         return 2
     except UpweaveError as e:
         fail(str(e))
@@ -80,6 +81,11 @@ def run(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         fail("interrupted")
         return 130
+    except Exception as e:
+        if "--traceback" in (sys.argv[1:] if args is None else args):
+            raise
+        fail(f"internal error: {type(e).__name__}: {e} (--traceback shows where; please report it)")
+        return 2
 
 
 def _swallow_stdout() -> None:

@@ -6,16 +6,20 @@ import dataclasses
 import os
 import sys
 import warnings
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import ConfigError
 from . import _swallow_stdout
 from .inputs import arguments, codes, shapes
 from .target import load, user_code
 
 if TYPE_CHECKING:
+    from ..audit.config import Config
     from ..audit.report import Report
+    from ..graph.ir import Graph
 
 FORMATS = ("text", "json", "sarif", "github", "html")
 LEVELS = ("note", "warning", "error", "none")
@@ -56,9 +60,7 @@ def target_options(function: Any) -> Any:
 @click.option(
     "--fail-level",
     type=click.Choice(LEVELS),
-    default="warning",
-    show_default=True,
-    help="Exit with 1 if there is a finding of this level or above.",
+    help="Exit with 1 if there is a finding of this level or above. Default: the configuration's, else warning.",
 )
 @click.option("--layers", is_flag=True, help="List every resampling layer as well (text).")
 @click.option("--config", metavar="FILE", help="A pyproject.toml; default: the nearest one above the current folder.")
@@ -73,7 +75,7 @@ def command(
     fmt: str | None,
     output: str | None,
     force: bool,
-    fail_level: str,
+    fail_level: str | None,
     layers: bool,
     config: str | None,
 ) -> int:
@@ -94,7 +96,8 @@ def command(
         destination = check_destination(output, force=force)
     else:
         chosen, destination = fmt or "text", None
-    report = run_audit(target, inputs, args, device, traceback, select, ignore, config)
+    configuration = settings(config, select, ignore)
+    report = run_audit(target, inputs, args, device, traceback, configuration)
     if destination is not None:
         write_text(destination, render(report, chosen))
         click.echo(f"{_summary(report)} Written to {destination}.", err=True)
@@ -102,7 +105,7 @@ def command(
         show(report, layers)
     else:
         emit(render(report, chosen))
-    return exit_code(report, fail_level)
+    return exit_code(report, fail_level or str(configuration.fail_level))
 
 
 def run_audit(
@@ -111,22 +114,57 @@ def run_audit(
     args: tuple[str, ...],
     device: str,
     traceback: bool,
-    select: tuple[str, ...] = (),
-    ignore: tuple[str, ...] = (),
-    config: str | None = None,
+    config: Config,
 ) -> Report:
     """The report on a target, from the options as they were typed."""
-    shapes_given, arguments_given = shapes(inputs), arguments(args)
-    chosen, left_out = codes(select), codes(ignore)
-    from ..audit.config import load_config
-    from ..audit.run import audit
+    from ..audit.run import audit_graph
 
-    settings = load_config(config)
+    graph, model = read_target(target, inputs, args, device, traceback)
+    return audit_graph(graph, config=config, model=model)
+
+
+def read_target(
+    target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: str, traceback: bool
+) -> tuple[Graph, Any]:
+    """The graph of a target, under the name that the user gave it, and the module behind it if there is one."""
+    shapes_given = shapes(inputs, typed=not target.lower().endswith(".onnx"))
+    arguments_given = arguments(args)
+    from ..audit.run import read
+
     quiet()
-    model = load(target, arguments_given, device, show_traceback=traceback)
+    source = load(target, arguments_given, device, show_traceback=traceback)
     with user_code(target, traceback):
-        report = audit(model, shapes_given, config=settings, select=chosen, ignore=left_out)
-    return dataclasses.replace(report, target=target)
+        graph, model = read(source, shapes_given)
+    return dataclasses.replace(graph, target=target), model
+
+
+def settings(config: str | None, select: tuple[str, ...], ignore: tuple[str, ...]) -> Config:
+    """The configuration of --config or of the nearest pyproject.toml, with what the options say instead."""
+    from ..audit.config import load_config
+
+    found = load_config() if config is None else _config_file(Path(config))
+    if (chosen := codes(select)) is not None:
+        found = dataclasses.replace(found, select=chosen)
+    if (left_out := codes(ignore)) is not None:
+        found = dataclasses.replace(found, ignore=left_out)
+    found.rules()  # raises now, before the audit, for a rule that does not exist
+    return found
+
+
+def _config_file(path: Path) -> Config:
+    """`[tool.upweave]` of exactly this file."""
+    import tomllib
+
+    from ..audit.config import parse_config
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
+        raise ConfigError(f"--config {path}: {getattr(e, 'strerror', None) or e}") from e
+    tool = table.get("tool", {})
+    if not isinstance(tool, dict) or "upweave" not in tool:
+        raise ConfigError(f"--config {path}: there is no [tool.upweave] in it")
+    return parse_config(tool["upweave"], path)
 
 
 def quiet() -> None:

@@ -42,16 +42,16 @@ def parse_input(text: str) -> Input:
     return Input(shape, name or None, dtype or None)
 
 
-def shapes(texts: Sequence[str]) -> Any:
+def shapes(texts: Sequence[str], *, typed: bool = True) -> Any:
     """What `upweave.audit` takes as `inputs`: None, a list by position, or a mapping by name.
 
-    An entry is a shape, or a (shape, dtype) pair where a dtype is given. Raises `UpweaveError` where some inputs are
-    named and others are not, or one is named twice.
+    An entry is a shape, or a (dtype, shape) pair where a dtype is given and the model does not fix it itself (`typed`).
+    Raises `UpweaveError` where some inputs are named and others are not, or one is named twice.
     """
     if not texts:
         return None
     parsed = [parse_input(t) for t in texts]
-    values: list[Any] = [(p.shape, p.dtype) if p.dtype else p.shape for p in parsed]
+    values: list[Any] = [(p.dtype, p.shape) if p.dtype and typed else p.shape for p in parsed]
     names = [p.name for p in parsed]
     if not any(names):
         return values
