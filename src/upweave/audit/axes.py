@@ -103,12 +103,22 @@ def widened_spec(layer: Layer) -> ConvTranspose | None:
     return as_spec(tuple(out), layer.spec.groups)
 
 
-def code_of(layer: Layer, spec: ConvTranspose, framework: str) -> str:
-    """The line that builds this transposed convolution: a torch module, or an ONNX node's attributes."""
+def code_of(
+    layer: Layer,
+    spec: ConvTranspose,
+    framework: str,
+    in_channels: int | None = None,
+    out_channels: int | None = None,
+    bias: bool | None = None,
+) -> str:
+    """The line that builds this transposed convolution: a torch module, or an ONNX node's attributes.
+
+    Channels and bias are those of `layer`, a transposed convolution, unless they are given.
+    """
     rank = layer.rank
     op = layer.resampler.node.op
-    if framework != "torch" or any(a.begin != a.end for a in spec.per_axis(rank)):
-        axes = axes_of(spec, rank)
+    axes = axes_of(spec, rank)
+    if framework != "torch" or any(a.begin != a.end for a in axes):
         text = f"ConvTranspose(kernel_shape={[a.kernel for a in axes]}, strides={[a.stride for a in axes]}"
         text += f", pads={[a.begin for a in axes] + [a.end for a in axes]}"
         if any(a.output_padding for a in axes):
@@ -116,12 +126,14 @@ def code_of(layer: Layer, spec: ConvTranspose, framework: str) -> str:
         if any(a.dilation > 1 for a in axes):
             text += f", dilations={[a.dilation for a in axes]}"
         return text + (f", group={spec.groups})" if spec.groups > 1 else ")")
-    channels = f"{op.in_channels}, {op.out_channels}, " if isinstance(op, TransposedConvolution) else ""
-    text = f"nn.ConvTranspose{rank}d({channels}kernel_size={spec.kernel}, stride={spec.stride}"
+    if isinstance(op, TransposedConvolution):
+        in_channels, out_channels = op.in_channels, op.out_channels
+        bias = "bias" in layer.weights
+    text = f"nn.ConvTranspose{rank}d({in_channels}, {out_channels}, kernel_size={spec.kernel}, stride={spec.stride}"
     for name, idle in (("padding", 0), ("output_padding", 0), ("dilation", 1), ("groups", 1)):
         if (value := getattr(spec, name)) != idle:
             text += f", {name}={value}"
-    return text + (")" if "bias" in layer.weights or not layer.weights else ", bias=False)")
+    return text + ("" if bias else ", bias=False") + ")"
 
 
 def say(spec: ConvTranspose | Conv) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from ..graph.grid import GridMap
 from ..graph.ir import Graph, Node, Op, Pointwise
 from .layer import Layer
+from .statistics import PhaseGains, phase_gains
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,16 @@ class Context:
     def order(self) -> dict[str, int]:
         """The position of each node in the graph by its name."""
         return {n.name: i for i, n in enumerate(self.graph.nodes)}
+
+    @cached_property
+    def _gains(self) -> dict[str, PhaseGains | None]:
+        return {}
+
+    def gains(self, layer: Layer) -> PhaseGains | None:
+        """`statistics.phase_gains` of a layer, computed once; the weights themselves are not kept."""
+        if layer.node not in self._gains:
+            self._gains[layer.node] = phase_gains(layer)
+        return self._gains[layer.node]
 
     def descendants(self, value: str) -> frozenset[str]:
         """Every value that depends on this one, itself included."""
