@@ -51,7 +51,15 @@ class Rule:
     ) -> Finding:
         """A finding of this rule."""
         return Finding(
-            self.code, self.name, self.level if level is None else level, layer, message, evidence or {}, fix, where, node
+            self.code,
+            self.name,
+            self.level if level is None else level,
+            layer,
+            message,
+            evidence or {},
+            fix,
+            where,
+            node,
         )
 
 
