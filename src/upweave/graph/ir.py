@@ -69,7 +69,9 @@ class TransposedConvolution(Op):
     implicit: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-Coordinates: TypeAlias = Literal["half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric", "pytorch_half_pixel"]
+Coordinates: TypeAlias = Literal[
+    "half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric", "pytorch_half_pixel"
+]
 
 
 @dataclass(frozen=True)

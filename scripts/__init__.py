@@ -1,0 +1,1 @@
+"""Generators for the README and the site; nothing of this is installed."""

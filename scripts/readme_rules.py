@@ -1,0 +1,70 @@
+"""Fill the table of rules in both READMEs between its markers; `--check` only compares.
+
+python -m scripts.readme_rules [--check]
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+from upweave.audit.rule import all_rules
+
+ROOT = Path(__file__).resolve().parent.parent
+BLOCK = re.compile(r"(<!-- rules:begin -->\n).*?(<!-- rules:end -->)", re.DOTALL)
+
+ZH = {
+    "uneven-coverage": "各输出位置的覆盖数不一致（k 不是 s 的整数倍，或空洞卷积）",
+    "empty-phase": "有的相位没有任何抽头：输出出现空隙",
+    "uncovered-border": "边界上有输出读不到任何输入，只剩偏置",
+    "compounding-coverage": "多层叠加，覆盖不均逐层相乘",
+    "uneven-gradient": "步长卷积或池化的反向传播覆盖不均",
+    "off-centre-grid": "模型或分支的输出网格相对输入网格发生偏移",
+    "misaligned-merge": "相加、拼接处两个网格对不齐",
+    "fragile-size": "只有部分输入尺寸能走完整个网络",
+    "crop-or-pad-repair": "靠裁剪或补边来凑尺寸",
+    "non-integer-scale": "输出长度不是输入长度的整数倍",
+    "phase-gain-imbalance": "各相位直流增益不等：常数输入会产生棋盘",
+    "weak-image-rejection": "对频谱镜像的抑制太弱",
+    "phase-bias-imbalance": "各相位的偏置不等",
+    "dead-taps": "卷积核里有恒为零的抽头",
+    "wrong-fan-initialisation": "初始化用错了扇入 / 扇出",
+    "untied-pixel-shuffle-initialisation": "像素重排前的卷积初始化时各相位互不相同",
+    "implicit-padding": "填充留给运行时决定，各运行时结果不同",
+    "output-padding-portability": "output_padding 在部分运行时中行为不一致",
+    "foldable-resize": "最近邻放大可以精确并入其后的卷积",
+    "opaque-operation": "审查不了的算子，并说明原因",
+    "unused-silence": "配置中的静默规则已不再命中任何发现",
+}
+
+
+def table(chinese: bool) -> str:
+    """The Markdown table of every rule."""
+    head = "| 代码 | 名称 | 级别 | 发现什么 |" if chinese else "| code | name | level | finds |"
+    rows = [
+        f"| {code} | `{rule.name}` | {rule.level} | {ZH.get(rule.name, rule.summary) if chinese else rule.summary} |"
+        for code, rule in all_rules().items()
+    ]
+    return "\n".join([head, "|---|---|---|---|", *rows]) + "\n"
+
+
+def main() -> int:
+    """Write both files, or with `--check` return 1 if one is out of date."""
+    check = "--check" in sys.argv[1:]
+    stale = 0
+    for name, chinese in (("README.md", False), ("README.zh-CN.md", True)):
+        path = ROOT / name
+        old = path.read_text(encoding="utf-8")
+        body = table(chinese)
+        new = BLOCK.sub(lambda m, body=body: m[1] + body + m[2], old)  # type: ignore[misc]
+        if new != old and check:
+            print(f"{name}: the table of rules is out of date; run `python -m scripts.readme_rules`")
+            stale = 1
+        elif new != old:
+            path.write_text(new, encoding="utf-8")
+    return stale
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,158 @@
+"""Which input sizes survive the round trip through a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import lcm
+from typing import Any
+
+from .extents import Conflict, Extents, Unknown
+from .grid import Grid, GridMap
+from .infer import infer
+from .load import load
+
+LONGEST_PERIOD = 256
+
+
+@dataclass(frozen=True)
+class AxisSizes:
+    """The sizes of one input axis that a model maps to output of the size it promises.
+
+    Attributes:
+        input, dim: which dimension of which input.
+        size: the size that the model was read at; always counted as valid, since it runs.
+        period: validity repeats with this period (the coarsest sampling step inside the model).
+        residues: the valid sizes modulo `period`.
+        least: the smallest valid size.
+        failure: what goes wrong at the nearest larger size that is not valid; "" if there is none.
+        fixed: True where the model holds a tensor (a position embedding) that fits the recorded size alone.
+    """
+
+    input: str
+    dim: int
+    size: int
+    period: int
+    residues: tuple[int, ...]
+    least: int
+    failure: str = ""
+    fixed: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """True if every size from `least` on is valid."""
+        return len(self.residues) == self.period
+
+    def __contains__(self, size: int) -> bool:
+        return size == self.size or (size >= self.least and size % self.period in self.residues)
+
+    def sizes(self, upto: int) -> list[int]:
+        """The valid sizes up to and including `upto`."""
+        return [n for n in range(self.least, upto + 1) if n in self]
+
+    def __str__(self) -> str:
+        if not self.residues:
+            return f"only {self.size}" + (", which a tensor inside the model has been made for" if self.fixed else "")
+        least = f", at least {self.least}"
+        if self.is_free:
+            return f"every size{least}"
+        if self.residues == (0,):
+            return f"multiples of {self.period}{least}"
+        many = ", ".join(map(str, self.residues))
+        return f"sizes that leave {many} when divided by {self.period}{least}"
+
+
+@dataclass(frozen=True)
+class ValidSizes:
+    """The valid sizes of every spatial axis of a model's inputs; `unknown` says why an axis is missing."""
+
+    axes: tuple[AxisSizes, ...]
+    unknown: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        lines = [f"{a.input}[{a.dim}]: {a}" for a in self.axes]
+        return "\n".join([*lines, *(f"unknown: {u}" for u in self.unknown)])
+
+
+def sizes_of(grids: GridMap) -> ValidSizes:
+    """The valid input sizes of a graph, one axis at a time, the others as they were recorded."""
+    graph = grids.graph
+    if not graph.has_topology:
+        return ValidSizes((), ("the model was read without its topology",))
+    axes: list[AxisSizes] = []
+    unknown: list[str] = []
+    roots = sorted({r for r in grids.spatial if r.kind == "input"}, key=lambda r: (graph.inputs.index(r.value), r.dim))
+    for root in roots:
+        if root.extent == 1:
+            continue
+        try:
+            axes.append(_axis(grids, root.value, root.dim))
+        except Unknown as reason:
+            unknown.append(f"{root.value}[{root.dim}]: {reason}")
+    return ValidSizes(tuple(axes), tuple(unknown))
+
+
+def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
+    graph = grids.graph
+    size = graph.shapes[name][dim]
+    found = [g for row in grids.grids.values() for g in row if g is not None and _is(g, name, dim)]
+    period = lcm(*(g.step.numerator for g in found)) if found else 1
+    if period > LONGEST_PERIOD:
+        raise Unknown(f"validity repeats only every {period} samples")
+    # The model promises round trips on the outputs whose grid came back up.
+    promised = [
+        (v, a, 1 / g.step)
+        for v in graph.outputs
+        for a, g in enumerate(grids.grids.get(v, ()))
+        if g is not None and _is(g, name, dim) and g.upsampled and g.step <= 1
+    ]
+    extents = Extents(graph)
+
+    fixed: set[int] = set()
+
+    def outcome(n: int) -> tuple[str, tuple[Fraction, ...]]:
+        """(why the model does not run, samples too many on each promised output) for an input of n samples."""
+        shape = graph.shapes[name]
+        try:
+            new = extents.at({name: (*shape[:dim], n, *shape[dim + 1 :])})
+        except Conflict as conflict:
+            if conflict.fixed:
+                fixed.add(n)
+            return f"{conflict.node.path or conflict.node.name}: {conflict}", ()
+        return "", tuple(new[v][a] - ratio * n for v, a, ratio in promised)
+
+    first = (size // period + 1) * period
+    window = {n: outcome(n) for n in range(first, first + period)}
+    excesses = {excess for why, excess in window.values() if not why}
+    # An output that is longer or shorter by the same amount at every size is a design (valid convolutions), no accident.
+    exact = (Fraction(0),) * len(promised)
+    wanted = exact if exact in excesses else outcome(size)[1]
+
+    def failure(n: int) -> str:
+        why, excess = window[n] if n in window else outcome(n)
+        if why or excess == wanted:
+            return why
+        bad = next(i for i, (e, w) in enumerate(zip(excess, wanted, strict=True)) if e != w)
+        value, _, ratio = promised[bad]
+        return f"{value} has {ratio * n + excess[bad]} samples instead of {ratio * n + wanted[bad]}"
+
+    residues = tuple(sorted(n % period for n in window if not failure(n)))
+    near = next((f"at {n}: {why}" for n in window if n > size and (why := failure(n))), "")
+    if not residues:
+        return AxisSizes(name, dim, size, period, (), size, near, fixed=bool(fixed))
+    small = (n for n in range(1, first + 1) if n % period in residues)
+    least = next((n for n in small if not failure(n)), first)
+    return AxisSizes(name, dim, size, period, residues, least, near)
+
+
+def _is(grid: Grid, name: str, dim: int) -> bool:
+    return (grid.root.value, grid.root.dim) == (name, dim)
+
+
+def valid_sizes(target: Any, inputs: Any = None) -> ValidSizes:
+    """Which input sizes survive the round trip through a model: it runs, and its output has the size it promises.
+
+    `target` and `inputs` are those of `upweave.audit`. The sizes are derived from the model's graph, recorded at the
+    given inputs, one axis at a time; the model itself does not run. Raises `ModelError` if it cannot be read.
+    """
+    return sizes_of(infer(load(target, inputs)[0]))
