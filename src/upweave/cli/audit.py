@@ -129,7 +129,7 @@ def read_target(
     """The graph of a target, under the name that the user gave it, and the module behind it if there is one."""
     shapes_given = shapes(inputs, typed=not target.lower().endswith(".onnx"))
     arguments_given = arguments(args)
-    from ..audit.run import read
+    from ..graph.load import load as read
 
     quiet()
     source = load(target, arguments_given, device, show_traceback=traceback)
