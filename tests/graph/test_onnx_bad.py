@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,21 @@ def test_external_data_inside_the_folder_is_read_on_demand(tmp_path: Path) -> No
     (path.parent / "data/weights.bin").unlink()
     with pytest.raises(ModelError, match="missing"):
         graph.nodes[0].weights["weight"].load()
+
+
+def test_gigabytes_of_external_data_are_not_read(tmp_path: Path) -> None:
+    m = model([make_node("MatMul", ["x", "w"], ["y"])], {"x": [1, 2**15]}, ["y"])
+    t = m.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[2**15, 2**15])
+    t.data_location = TensorProto.EXTERNAL
+    t.external_data.add(key="location", value="weights.bin")
+    path = saved(m, tmp_path)
+    with (tmp_path / "weights.bin").open("wb") as file:
+        file.truncate(2**32)  # sparse: no disk is used
+    tracemalloc.start()
+    graph = from_onnx(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+    assert graph.shapes["y"] == (1, 2**15)
 
 
 def test_external_data_that_is_missing_or_short(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def from_onnx(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Graph
     state, graph_inputs = _start(model, inputs)
     proto = model.proto.graph
     for node in sorted_nodes(proto.node, state.values):
-        _translate(state, node, {NAMES.get(d, d): v for d, v in model.opsets.items()})
+        _translate(state, node)
     outputs: list[str] = []
     for info in proto.output:
         if info.name not in state.values:
@@ -77,7 +77,7 @@ def _start(model: Model, given: GivenShapes) -> tuple[State, list[str]]:
     return state, [i.name for i in infos]
 
 
-def _translate(state: State, node: onnx.NodeProto, opsets: dict[str, int]) -> None:
+def _translate(state: State, node: onnx.NodeProto) -> None:
     call = Call(state, node)
     domain = NAMES.get(node.domain, node.domain)
     try:
