@@ -86,6 +86,20 @@ def test_random_damage_never_ends_in_a_traceback(tmp_path: Path) -> None:
             from_onnx(path)
 
 
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    m = up()
+    m.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="TRACE")
+    m.graph.node[0].input[0] = m.graph.input[0].name = "INPUT"
+    whole = m.SerializeToString()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(whole.replace(b"INPUT", b"\xff\xfe\xff\xfe\xff"))
+    refused(path, "no text")
+    path.write_bytes(whole.replace(b"TRACE", b"\xff\xfe\xff\xfe\xff"))
+    assert from_onnx(path).nodes[0].where is None
+    path.write_bytes(whole.replace(b"INPUT", b"a\nb\nc", 1))
+    refused(path, "defines")
+
+
 GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto], tuple[str, ...]]] = {
     "cycle": (
         lambda: model(
