@@ -131,7 +131,9 @@ def test_causal_trim_and_convolution_padding_are_no_repairs() -> None:
     assert net.found(rule="UW302") == []
 
 
-@pytest.mark.parametrize(("k", "s", "p", "words"), [(3, 2, 1, "2n − 1"), (9, 5, 2, "5n"), (4, 5, 0, "5n − 1"), (3, 2, 0, "2n + 1")])
+@pytest.mark.parametrize(
+    ("k", "s", "p", "words"), [(3, 2, 1, "2n − 1"), (9, 5, 2, "5n"), (4, 5, 0, "5n − 1"), (3, 2, 0, "2n + 1")]
+)
 def test_non_integer_scale(k: int, s: int, p: int, words: str) -> None:
     net = Net(1, 8, 16)
     net.up("x", 4, k, s, p)

@@ -1,15 +1,15 @@
 """`[tool.upweave]` of pyproject.toml: which rules run, which findings are silenced, what fails.
 
-    [tool.upweave]
-    select = ["ALL"]                 # codes, prefixes ("UW1") or names; the default
-    ignore = ["uneven-gradient"]
-    fail-level = "warning"
+[tool.upweave]
+select = ["ALL"]                 # codes, prefixes ("UW1") or names; the default
+ignore = ["uneven-gradient"]
+fail-level = "warning"
 
-    [[tool.upweave.silence]]         # every key but `reason` narrows; a finding must match them all
-    rule = "uneven-coverage"
-    layer = "decoder.up.*"
-    model = "*generator.onnx"
-    reason = "the blur behind it removes the pattern"
+[[tool.upweave.silence]]         # every key but `reason` narrows; a finding must match them all
+rule = "uneven-coverage"
+layer = "decoder.up.*"
+model = "*generator.onnx"
+reason = "the blur behind it removes the pattern"
 """
 
 from __future__ import annotations
@@ -190,7 +190,9 @@ def silence_findings(
             ran = set(expand(s.rule, "silence")) & set(chosen)
             if i in used or not s.covers_model(target) or not ran:
                 continue
-            asked = {k: v for k, v in (("rule", s.rule), ("layer", s.layer), ("model", s.model)) if v not in ("*", "ALL")}
+            asked = {
+                k: v for k, v in (("rule", s.rule), ("layer", s.layer), ("model", s.model)) if v not in ("*", "ALL")
+            }
             words = ", ".join(f"{k} = {v!r}" for k, v in asked.items())
             message = f"the silence with {words} matches no finding of this model; remove it"
             evidence = {**asked, "reason": s.reason, "config": str(config.source) if config.source else None}

@@ -14,7 +14,6 @@ from ..graph.ir import (
     Node,
     Op,
     PixelShuffle,
-    Pool,
     Resize,
     TransposedConvolution,
     Weight,

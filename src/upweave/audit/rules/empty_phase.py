@@ -71,7 +71,9 @@ class EmptyPhase(Rule):
             fix = Fix("display", "choose a kernel at least as large as the stride, and no dilation")
             if wide is not None:
                 line = code_of(layer, wide, context.graph.framework)
-                fix = Fix("safe", f"write the kernel out with zero taps, {say(wide)}: the same outputs, then train on", line)
+                fix = Fix(
+                    "safe", f"write the kernel out with zero taps, {say(wide)}: the same outputs, then train on", line
+                )
             evidence = {
                 "coverage": layer.coverage,
                 "empty_residues": [[r for r, n in enumerate(x.counts) if n == 0] for x in axes],

@@ -87,7 +87,9 @@ class FoldableResize(Rule):
             for a, s in zip(axes, strides, strict=True)
         ]
         spec = as_spec(tuple(widened(a) or a for a in wide), op.spec.groups)
-        what = "convolution" if direct else f"convolution behind the concatenation, for its {share:.0%} resized channels,"
+        what = (
+            "convolution" if direct else f"convolution behind the concatenation, for its {share:.0%} resized channels,"
+        )
         path = conv.path or conv.name
         if one:
             message = f"the 1×1 convolution {path} gives the same before the nearest resize, with {now / folded:.3g} times fewer multiplications"
@@ -99,7 +101,9 @@ class FoldableResize(Rule):
             )
             fix = Fix("safe", f"for inference, one transposed convolution with {say(spec)}, kernel flip(w) ∗ ones(s)")
             if direct:
-                line = code_of(layer, spec, context.graph.framework, op.in_channels, op.out_channels, "bias" in conv.weights)
+                line = code_of(
+                    layer, spec, context.graph.framework, op.in_channels, op.out_channels, "bias" in conv.weights
+                )
                 fix = Fix(fix.applicability, fix.message, line)
         evidence = {
             "convolution": path,

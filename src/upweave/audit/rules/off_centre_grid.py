@@ -64,10 +64,11 @@ class OffCentreGrid(Rule):
             grid = found[shifts.index(worst)][1]
             # Behind an encoder half a sample comes from even-sized halvings everywhere; alone it is the layer's own.
             level = Level.NOTE if grid.step >= 1 and abs(worst) <= Fraction(1, 2) else self.level
+            lengths = "×".join(str(g.root.extent) for _, g in found)
             side = "after" if worst > 0 else "before"
             message = (
                 f"output {value} of {_sizes(found)} samples lies {amount(abs(worst))} {side} the middle of the input: its "
-                f"sample n stands at {_map(grid)} of the input, which is {grid.root.extent} samples long"
+                f"sample n stands at {_map(grid)} of the input, which is {lengths} samples long"
             )
             evidence: dict[str, Any] = {
                 "output": value,

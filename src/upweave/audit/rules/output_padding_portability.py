@@ -11,7 +11,11 @@ from ..finding import Finding, Fix, Level
 from ..rule import Rule
 
 RUNTIMES = (
-    ("ExecuTorch XNNPACK before March 2026", "left the layer to slower kernels", "https://github.com/pytorch/executorch/pull/18185"),
+    (
+        "ExecuTorch XNNPACK before March 2026",
+        "left the layer to slower kernels",
+        "https://github.com/pytorch/executorch/pull/18185",
+    ),
     ("ExecuTorch Core ML (2025)", "failed to lower it", "https://github.com/pytorch/executorch/issues/11705"),
     ("Torch-TensorRT before 2025", "failed to convert it", "https://github.com/pytorch/TensorRT/issues/3344"),
     ("RTen before August 2025", "did not support it", "https://github.com/robertknight/rten/pull/853"),

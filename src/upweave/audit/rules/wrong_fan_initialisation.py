@@ -83,5 +83,9 @@ class WrongFanInitialisation(Rule):
                 "std_he": sqrt(2 / fan_in),
                 "std_glorot": sqrt(2 / (fan_in + fan_out)),
             }
-            fix = Fix("unsafe", "draw the weights for the right fan-in", f"nn.init.uniform_(layer.weight, {-bound:.6g}, {bound:.6g})")
+            fix = Fix(
+                "unsafe",
+                "draw the weights for the right fan-in",
+                f"nn.init.uniform_(layer.weight, {-bound:.6g}, {bound:.6g})",
+            )
             yield self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)
