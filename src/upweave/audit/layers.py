@@ -153,10 +153,10 @@ def multiplies(node: Node, graph: Graph) -> int:
     out = graph.shapes.get(node.output, ())
     read = graph.shapes.get(node.inputs[0], ()) if node.inputs else ()
     if isinstance(op, TransposedConvolution):
-        taps = prod(a.kernel for a in op.spec.per_axis())
+        taps = prod(int(a.kernel) for a in op.spec.per_axis())
         return prod(read) * (op.out_channels // op.spec.groups) * taps
     if isinstance(op, Convolution):
-        taps = prod(a.kernel for a in op.spec.per_axis())
+        taps = prod(int(a.kernel) for a in op.spec.per_axis())
         return prod(out) * (op.in_channels // op.spec.groups) * taps
     if isinstance(op, Resize):
         taps = {"linear": 2, "cubic": 4}.get(op.mode)

@@ -17,10 +17,10 @@ class CropOrPadRepair(Rule):
     """A crop or pad that exists only because an upsampler returns the wrong size.
 
     ## What it finds
-    Slices and pads directly behind an upsampler (point-wise layers between) on the axes that it upsamples, in front of a
-    merge or an output: crops that the layer's own padding would make for nothing, and pads that invent the samples that
-    it failed to make, among them pads by zero that only act at other sizes. Causal trims on the right, and the padding
-    in front of a convolution, are no repairs.
+    Slices and pads directly behind an upsampler (point-wise layers between) on the axes that it upsamples, in front
+    of a merge or an output: crops that the layer's own padding would make for nothing, and pads that invent the
+    samples that it failed to make, among them pads by zero that only act at other sizes. Causal trims on the right,
+    and the padding in front of a convolution, are no repairs.
 
     ## Why it is bad
     Samples are computed and thrown away, or invented; and the pad or crop that fits one size is off by one at the next.
@@ -40,7 +40,8 @@ class CropOrPadRepair(Rule):
 
     ## References
     - PyTorch documentation: ConvTranspose2d (padding, output_padding)
-    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (copy and crop)
+    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (copy
+    and crop)
     """
 
     code = "UW302"
@@ -66,7 +67,8 @@ class CropOrPadRepair(Rule):
 
     def _idle(self, layer: Layer, pad: Node) -> Finding:
         message = (
-            "a pad behind the layer adds nothing at this size; at sizes that do not survive the round trip it invents the "
+            "a pad behind the layer adds nothing at this size; at sizes that do not survive the round trip it "
+            "invents the "
             "samples that are missing"
         )
         fix = Fix("display", "restrict the model to its valid sizes (upweave sizes) and drop the pad")
@@ -126,8 +128,8 @@ def _is_causal(layer: Layer) -> bool:
 
 
 def _absorbed(layer: Layer, *, symmetric: bool) -> ConvTranspose | None:
-    """The transposed convolution that makes the cropped output itself, if its padding (`symmetric` in PyTorch) can say it."""
-    if not isinstance(layer.spec, ConvTranspose):
+    """The transposed convolution that makes the cropped output itself, if its padding (`symmetric` in PyTorch) can
+    say it.""" if not isinstance(layer.spec, ConvTranspose):
         return None
     out: list[Axis] = []
     for x, (b, e) in zip(axes_of(layer.spec, layer.rank), layer.resampler.crops, strict=True):

@@ -33,7 +33,8 @@ class FragileSize(Rule):
     Display: padding and cropping belong around the model.
 
     ## References
-    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (tile sizes)
+    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (tile
+    sizes)
     """
 
     code = "UW301"

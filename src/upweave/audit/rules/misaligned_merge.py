@@ -61,7 +61,8 @@ class MisalignedMerge(Rule):
             what = "concatenates" if isinstance(node.op, Concat) else "combines"
             how = "" if a.step == b.step else f", and their samples are spaced {a.step} and {b.step} apart"
             message = (
-                f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample 0 stands at "
+                f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample "
+                "0 stands at "
                 f"{a.origin} of the input in the one and at {b.origin} in the other{how}"
             )
             evidence = {

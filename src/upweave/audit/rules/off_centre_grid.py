@@ -67,7 +67,8 @@ class OffCentreGrid(Rule):
             lengths = "×".join(str(g.root.extent) for _, g in found)
             side = "after" if worst > 0 else "before"
             message = (
-                f"output {value} of {_sizes(found)} samples lies {amount(abs(worst))} {side} the middle of the input: its "
+                f"output {value} of {_sizes(found)} samples lies {amount(abs(worst))} {side} the middle of the "
+                "input: its "
                 f"sample n stands at {_map(grid)} of the input, which is {lengths} samples long"
             )
             evidence: dict[str, Any] = {

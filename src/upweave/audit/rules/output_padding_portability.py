@@ -27,8 +27,8 @@ class OutputPaddingPortability(Rule):
     """A transposed convolution with output padding, which some runtimes cannot run.
 
     ## What it finds
-    `output_padding` above 0. One note for the whole model, with the layers and, where it is simple, a layer without output
-    padding that gives the same outputs.
+    `output_padding` above 0. One note for the whole model, with the layers and, where it is simple, a layer without
+    output padding that gives the same outputs.
 
     ## Why it is bad
     Several converters and mobile runtimes refuse the layer or hand it to a slow fallback, some to this day.

@@ -12,7 +12,8 @@ from ..layer import Layer
 from ..rule import Rule
 
 THRESHOLD = 2.0
-"""dB. The default initialisation of kernel 3, stride 2 has 3 dB on an axis and 6 dB on two; of kernel 5, 1.8 and 3.5."""
+"""dB. The default initialisation of kernel 3, stride 2 has 3 dB on an axis and 6 dB on two; of kernel 5, 1.8 and
+3.5."""
 
 
 class PhaseGainImbalance(Rule):
@@ -27,8 +28,8 @@ class PhaseGainImbalance(Rule):
     of independent weights, a warning otherwise.
 
     ## Why it is bad
-    The phases are interleaved in the output: if one is louder, every plain area carries a pattern of the stride's period.
-    Even coverage does not prevent it, since the phases are learned independently.
+    The phases are interleaved in the output: if one is louder, every plain area carries a pattern of the stride's
+    period. Even coverage does not prevent it, since the phases are learned independently.
 
     ## Example
     ```python
@@ -63,7 +64,8 @@ class PhaseGainImbalance(Rule):
             structural = expected > 0 and abs(found.imbalance - expected) < 1.0
             message = (
                 f"for a constant input the strongest of the {len(relative)} phases is {found.imbalance:.1f} dB "
-                f"({10 ** (found.imbalance / 20):.2f} times) above the weakest: plain areas carry a pattern of the stride's period"
+                f"({10 ** (found.imbalance / 20):.2f} times) above the weakest: plain areas carry a pattern of "
+                "the stride's period"
             )
             if structural:
                 message += f", as much as its uneven coverage makes of independent weights ({expected:.1f} dB)"

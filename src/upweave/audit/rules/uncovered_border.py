@@ -64,7 +64,8 @@ class UncoveredBorder(Rule):
             worst = max(found)
             samples = "sample" if worst == 1 else "samples"
             message = (
-                f"the last {worst} {samples} of the output receive nothing from any input and equal the bias: the output "
+                f"the last {worst} {samples} of the output receive nothing from any input and equal the bias: the "
+                "output "
                 f"padding is larger than the padding ({say(spec)})"
             )
             fix = Fix(
