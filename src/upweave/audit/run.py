@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
-from ..errors import ModelError
 from ..graph.infer import infer
 from ..graph.ir import Graph
+from ..graph.load import load
 from .config import Config, load_config, silence_findings
 from .context import Context
 from .finding import Finding
@@ -42,7 +41,7 @@ def audit(
     if ignore is not None:
         config = replace(config, ignore=tuple(ignore))
     rules = config.rules()
-    graph, model = read(target, inputs)
+    graph, model = load(target, inputs)
     return audit_graph(graph, config=config, rules=rules, model=model)
 
 
@@ -74,28 +73,3 @@ def _each_once(findings: list[Finding]) -> list[Finding]:
         first.setdefault(key, f)
         calls[key] = calls.get(key, 0) + 1
     return [f if calls[k] == 1 else replace(f, evidence={**f.evidence, "calls": calls[k]}) for k, f in first.items()]
-
-
-def read(target: Any, inputs: Any = None) -> tuple[Graph, Any]:
-    """The graph of whatever names a model, and the module behind it if there is one."""
-    if isinstance(target, Graph):
-        return target, None
-    if isinstance(target, (str, Path)):
-        text = str(target)
-        if text.lower().endswith(".onnx"):
-            from ..graph.onnx import from_onnx
-
-            return from_onnx(text, inputs), None
-        if text.lower().endswith(".pt2"):
-            from ..graph.torch import from_pt2
-
-            return from_pt2(text), None
-        if ":" in text:
-            from ..graph.torch import from_torch, resolve_target
-
-            model, found = resolve_target(text)
-            return replace(from_torch(model, found if inputs is None else inputs), target=text), model
-        raise ModelError(f"{text}: not a model; give an .onnx or .pt2 file, or package.module:factory")
-    from ..graph.torch import from_torch
-
-    return from_torch(target, inputs), target

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 from .extents import Conflict, Extents, Unknown
 from .grid import Grid, GridMap
-from .ir import Graph
+from .infer import infer
+from .load import load
 
 LONGEST_PERIOD = 256
 
@@ -147,8 +149,10 @@ def _is(grid: Grid, name: str, dim: int) -> bool:
     return (grid.root.value, grid.root.dim) == (name, dim)
 
 
-def valid_sizes_of_graph(graph: Graph) -> ValidSizes:
-    """`sizes_of` for a graph whose grids are not known yet."""
-    from .infer import infer
+def valid_sizes(target: Any, inputs: Any = None) -> ValidSizes:
+    """Which input sizes survive the round trip through a model: it runs, and its output has the size it promises.
 
-    return sizes_of(infer(graph))
+    `target` and `inputs` are those of `upweave.audit`. The sizes are derived from the model's graph, recorded at the
+    given inputs, one axis at a time; the model itself does not run. Raises `ModelError` if it cannot be read.
+    """
+    return sizes_of(infer(load(target, inputs)[0]))
