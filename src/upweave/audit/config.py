@@ -81,8 +81,8 @@ def expand(selector: str, key: str) -> tuple[str, ...]:
 
 
 def load_config(start: Path | None = None) -> Config:
-    """The configuration of the nearest pyproject.toml with a `[tool.upweave]`, from `start` (the working directory)
-    up.""" folder = (start or Path.cwd()).resolve()
+    """The configuration of the nearest pyproject.toml with a `[tool.upweave]`, at or above `start` (default: here)."""
+    folder = (start or Path.cwd()).resolve()
     for parent in (folder, *folder.parents):
         path = parent / "pyproject.toml"
         if path.is_file() and (table := _table(path)) is not None:

@@ -159,6 +159,6 @@ def multiplies(node: Node, graph: Graph) -> int:
         taps = prod(int(a.kernel) for a in op.spec.per_axis())
         return prod(out) * (op.in_channels // op.spec.groups) * taps
     if isinstance(op, Resize):
-        taps = {"linear": 2, "cubic": 4}.get(op.mode)
-        return prod(out) * taps ** len(op.dims) if taps else 0
+        samples = {"linear": 2, "cubic": 4}.get(op.mode, 0)
+        return prod(out) * samples ** len(op.dims)
     return 0

@@ -128,8 +128,8 @@ def _is_causal(layer: Layer) -> bool:
 
 
 def _absorbed(layer: Layer, *, symmetric: bool) -> ConvTranspose | None:
-    """The transposed convolution that makes the cropped output itself, if its padding (`symmetric` in PyTorch) can
-    say it.""" if not isinstance(layer.spec, ConvTranspose):
+    """The transposed convolution that makes the cropped output itself, if padding (`symmetric` in torch) can do it."""
+    if not isinstance(layer.spec, ConvTranspose):
         return None
     out: list[Axis] = []
     for x, (b, e) in zip(axes_of(layer.spec, layer.rank), layer.resampler.crops, strict=True):
