@@ -167,3 +167,12 @@ def test_fractional_and_corner_aligned_resizes() -> None:
     net = Net(1, 8, 16, 16)
     net.resize("x", 2, "linear")
     assert net.found(rule="UW3") == []
+
+
+def test_a_shift_that_strided_convolutions_can_learn_away_is_a_note_and_names_them() -> None:
+    net = Net(1, 3, 64, 64)
+    y = net.conv(net.conv("x", 8, 3, 2, 1, path="down0"), 8, 3, 2, 1, path="down1")
+    net.conv(net.resize(net.conv(net.resize(y), 8, 3, p=1)), 3, 3, p=1)
+    (f,) = net.found(rule="UW201")
+    assert (f.layer, str(f.level), f.evidence["shift"]) == ("down1", "note", [-1.5, -1.5])
+    assert [(c["layer"], c["input_samples"]) for c in f.evidence["causes"]] == [("down0", -0.5), ("down1", -1.0)]
