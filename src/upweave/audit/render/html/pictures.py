@@ -153,23 +153,22 @@ def _phases(kernel: Kernel) -> list[Figure]:
 
 
 def _response(kernel: Kernel) -> list[Figure]:
-    try:
-        impulse = impulse_response(kernel.spec, kernel.weight)
-    except UpweaveError:
-        return []
     strides = kernel.strides
     axes = [a for a, s in enumerate(strides) if s > 1]
-    powers = [power_along(impulse.h, a) for a in axes]
-    if not powers or max(float(p.max()) for p in powers) <= 0:
+    try:
+        plain = impulse_response(kernel.spec)
+        own = None if kernel.weight is None else impulse_response(kernel.spec, kernel.weight)
+    except UpweaveError:
         return []
-    same = all(strides[a] == strides[axes[0]] for a in axes) and all(np.allclose(p, powers[0]) for p in powers)
-    if same:
-        powers = powers[:1]
+    if not axes:
+        return []
+    powers = [] if own is None else [power_along(own.h, a) for a in axes]
     rejection = None
     if kernel.weight is not None and kernel.weight.size <= LARGEST_WEIGHT // 8:
         found = image_rejection(kernel.spec, kernel.weight)
         rejection = (found.typical, found.worst)
-    return [response_figure(powers, [strides[a] for a in axes], kernel.weight is not None, rejection)]
+    equal = [power_along(plain.h, a) for a in axes]
+    return [response_figure(powers, equal, [strides[a] for a in axes], rejection)]
 
 
 def _alignment(layer: Layer) -> list[Figure]:

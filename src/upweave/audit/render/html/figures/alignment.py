@@ -44,7 +44,9 @@ def alignment_figure(stride: Fraction, offset: Fraction, kind: str, axis: str = 
         body.append(svg.line(x_of(actual), 86, x_of(actual), 98, "drop"))
         if shift and n == 0:
             body.append(svg.line(x_of(ideal), 48, x_of(actual), 60, "arrow"))
-    body.append(svg.text(4, 14, "half-pixel ideal", "t", "start"))
+    body.append(svg.text(4, 14, "dashed: the half-pixel ideal", "t", "start"))
+    if shift:
+        body.append(svg.text(width - 4, 14, f"shift {number(shift)}", "t image-t", "end"))
     dots = range(ceil(left), right + 1)
     for m in dots:
         inside = 0 <= m < stride * cells

@@ -32,7 +32,7 @@ def phases_figure(strength: Any, support: Any, weighted: bool) -> Figure:
     else:
         drawing = _two_axes(strength, support)
     n = int(np.prod(strength.shape[:rank]))
-    what = "darker is stronger (root mean square over the channels)" if weighted else "every filled cell is a tap"
+    what = "stronger colour is a stronger tap (root mean square over the channels)" if weighted else "every filled cell is a tap"
     return Figure(
         "The phases, side by side",
         drawing,
