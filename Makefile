@@ -64,10 +64,10 @@ format: $(VENV)/.lint
 	$(BIN)/python -m scripts.readme_rules
 
 docs: $(VENV)/.docs
-	$(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 docs-serve: $(VENV)/.docs
-	$(BIN)/mkdocs serve
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
 
 clean:
 	rm -rf demo site build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -1,6 +1,6 @@
 """DBPN's back-projection at ×8: up, down, up again, with k12 s8 p2.
 
-Source: M. Haris, G. Shakhnarovich, N. Ukita, "Deep Back-Projection Networks for Super-Resolution", CVPR 2018, section 4.1:
+Source: M. Haris, G. Shakhnarovich, N. Ukita, "Deep Back-Projection Networks for Super-Resolution", CVPR 2018:
 kernel 6, stride 2, padding 2 for ×2, kernel 8, stride 4, padding 2 for ×4, kernel 12, stride 8, padding 2 for ×8.
 The defaults here are its two-stage network S: 128 features, 32 channels.
 

@@ -1,16 +1,15 @@
 """ERFNet: a real-time segmentation network whose decoder uses k3 s2 p1 o1, and ends in k2 s2.
 
 Source: E. Romera, J. M. Álvarez, L. M. Bergasa, R. Arroyo, "ERFNet: Efficient Residual Factorized ConvNet for Real-Time
-Semantic Segmentation", IEEE Transactions on Intelligent Transportation Systems 19(1), 2018, table I: downsamplers to 16,
-64 and 128 channels, non-bottleneck-1D blocks (5 at 64; 2 × dilations 2, 4, 8, 16 at 128; 2 at 64; 2 at 16), upsamplers
-to 64, 16 and the classes.
+Semantic Segmentation", IEEE Transactions on Intelligent Transportation Systems 19(1), 2018: downsamplers to 16, 64 and
+128 channels, non-bottleneck-1D blocks (5 at 64; twice dilations 2, 4, 8, 16 at 128; 2 at 64; 2 at 16), upsamplers to
+64, 16 and the classes.
 
-What to expect: the two k3 s2 layers are uneven, and the second stacks on the first. A downsampler concatenates a k3 s2 p1 convolution with a 2×2 max pool: two grids, half a pixel apart, in one tensor.
+What to expect: the two k3 s2 layers are uneven, and the second stacks on the first. A downsampler concatenates a k3 s2
+p1 convolution with a 2×2 max pool: two grids, half a pixel apart, in one tensor.
 """
 
 from __future__ import annotations
-
-from typing import cast
 
 import torch
 import torch.nn.functional as F

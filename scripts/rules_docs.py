@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import textwrap
 from typing import Any
 
 from upweave.audit.rule import Rule, all_rules
@@ -39,7 +40,7 @@ def sections(rule: type[Rule]) -> dict[str, str]:
             found[current] = [match[2]] if match[2] else []
         elif not _UNDERLINE.match(line):
             found[current].append(line)
-    return {heading: "\n".join(lines).strip() for heading, lines in found.items()}
+    return {heading: textwrap.dedent("\n".join(lines)).strip() for heading, lines in found.items()}
 
 
 def page(rule: type[Rule]) -> str:

@@ -10,17 +10,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import singledispatchmethod
 from math import floor
+from typing import TypeAlias
 
 from . import ir
 from .ir import Graph, Node, Shape
 
 
-class Conflict(Exception):
-    """The graph does not run at this size; `node` is where it fails and the message says why."""
+Factors: TypeAlias = tuple[tuple[int, int], ...]
+"""What a dimension is a row-major product of: (size as recorded, size now) of each part."""
 
-    def __init__(self, node: Node, reason: str) -> None:
+
+class Conflict(Exception):
+    """The graph does not run at this size; `node` is where it fails and the message says why.
+
+    `fixed` is True where a tensor that the model holds (a position embedding) only fits the recorded size.
+    """
+
+    def __init__(self, node: Node, reason: str, *, fixed: bool = False) -> None:
         super().__init__(reason)
         self.node = node
+        self.fixed = fixed
 
 
 class Unknown(Exception):
@@ -34,11 +43,13 @@ class Extents:
         self.graph = graph
         self.base = graph.shapes
         self.new: dict[str, Shape] = {}
+        self.factors: dict[str, tuple[Factors, ...]] = {}
         self.adaptive: set[str] = set()
+        self.constants = {v for n in graph.of(ir.Constant) for v in n.outputs}
 
     def at(self, inputs: Mapping[str, Shape]) -> Mapping[str, Shape]:
         """The shape of every value with these input shapes; raises `Conflict` or `Unknown`."""
-        self.new, self.adaptive = {}, set()
+        self.new, self.factors, self.adaptive = {}, {}, set()
         for name in self.graph.inputs:
             self.new[name] = inputs.get(name, self.base.get(name, ()))
         for node in self.graph.nodes:
@@ -61,10 +72,20 @@ class Extents:
         for v in node.outputs:
             if v == node.output or self.base.get(v) == base:
                 self.new[v] = shape
+                if v not in self.factors:
+                    self._keep_factors(node, v)
             else:
                 raise Unknown(f"{node.name} has several outputs of different shapes")
         if self._is_adaptive(node):
             self.adaptive.update(node.outputs)
+
+    def _keep_factors(self, node: Node, value: str) -> None:
+        """Dimensions that came through unchanged are still made of what they were made of (flattened tokens)."""
+        known = [f for v in reversed(node.inputs) for f in self.factors.get(v, ())]
+        pairs = zip(self.base[value], self.new[value], strict=True)
+        same = [next((f for f in known if _product(f) == pair), (pair,)) for pair in pairs]
+        if any(len(f) > 1 for f in same):
+            self.factors[value] = tuple(same)
 
     def _is_adaptive(self, node: Node) -> bool:
         """Whether the node's own size was written to match another tensor, or keeps one that was."""
@@ -186,7 +207,8 @@ class Extents:
             return 1
         firm = {n for v, n in sizes if v not in self.adaptive} or {sizes[0][1]}
         if len(firm) > 1:
-            raise Conflict(node, " and ".join(map(str, sorted(firm))) + " samples meet")
+            fixed = any(v in self.constants for v, _ in sizes)
+            raise Conflict(node, " and ".join(map(str, sorted(firm))) + " samples meet", fixed=fixed)
         return firm.pop()
 
     @shape.register
@@ -199,11 +221,17 @@ class Extents:
 
     @shape.register
     def _(self, op: ir.Reshape, node: Node) -> Shape:
-        return _follow(node, self.base[node.inputs[0]], self._in(node), self.base[node.output])
+        source = node.inputs[0]
+        pairs = tuple((p,) for p in zip(self.base[source], self._in(node), strict=True))
+        out = _follow(node, self.factors.get(source, pairs), self.base[node.output])
+        self.factors[node.output] = out
+        return tuple(_product(f)[1] for f in out)
 
     @shape.register
     def _(self, op: ir.Permute, node: Node) -> Shape:
         x = self._in(node)
+        if known := self.factors.get(node.inputs[0]):
+            self.factors[node.output] = tuple(known[a] for a in op.order)
         return tuple(x[a] for a in op.order)
 
     @shape.register
@@ -255,31 +283,35 @@ class Extents:
         return (*self._in(node)[:-1], self._in(node, 2)[-1])
 
 
-def _follow(node: Node, base: Shape, new: Shape, target: Shape) -> Shape:
-    """`target` at the new size: the factors of `base` and `new` are split side by side; inner parts keep their size."""
-    flat = [(b, n) for b, n in zip(base, new, strict=True) if b != 1 or n != 1]
+def _product(factors: Factors) -> tuple[int, int]:
+    base = new = 1
+    for b, n in factors:
+        base, new = base * b, new * n
+    return base, new
+
+
+def _follow(node: Node, source: tuple[Factors, ...], target: Shape) -> tuple[Factors, ...]:
+    """The factors of `target`: those of the source, taken in order; a factor that is split keeps its inner part's size."""
+    flat = [f for dim in source for f in dim if f != (1, 1)]
     flat.reverse()
-    out: list[int] = []
+    out: list[Factors] = []
     for want in target:
-        size = 1
+        taken: list[tuple[int, int]] = []
         while want > 1:
             if not flat:
                 raise Unknown(f"{node.path or node.name}: the reshape cannot be followed")
             b, n = flat.pop()
             if want % b == 0:
                 want //= b
-                size *= n
+                taken.append((b, n))
             elif b % want == 0:
                 inner = b // want
-                if b == n:
-                    size *= want
-                elif n % inner == 0:
-                    size *= n // inner
-                else:
+                if b != n and n % inner:
                     raise Conflict(node, f"{n} samples do not split into blocks of {inner}")
+                taken.append((want, want if b == n else n // inner))
                 flat.append((inner, inner))
                 want = 1
             else:
                 raise Unknown(f"{node.path or node.name}: the reshape cannot be followed")
-        out.append(size)
+        out.append(tuple(taken))
     return tuple(out)

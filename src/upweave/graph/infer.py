@@ -337,9 +337,10 @@ class _Inference:
             if len(woven) > 1 and any(len(self.layout(w)[b]) == 1 for w, b in have) and _fold(woven):
                 self.as_grids(v, [a])
         singles = [(v, g) for v, a in have if (g := self._single(self.layout(v)[a])) is not None]
-        if not singles:
-            return first
+        woven = [d for v, a in have if len(d := self.layout(v)[a]) > 1]
         ranked = sorted(singles, key=lambda s: (_RANK[s[1].root.kind], s[1].upsampled))
+        if not ranked or (woven and min(map(_rank, woven)) < _RANK[ranked[0][1].root.kind]):
+            return min(woven, key=_rank) if woven else first
         value, kept = ranked[0]
         related = [(v, g) for v, g in ranked[1:] if g.root == kept.root and g.extent == kept.extent]
         if (
@@ -424,6 +425,10 @@ class _Inference:
     def _(self, op: ir.Attention, node: ir.Node) -> Layout | None:
         q, v = self.layout(node.inputs[0]), self.layout(node.inputs[2])
         return (*q[:-1], v[-1])
+
+
+def _rank(dim: Dim) -> int:
+    return min(_RANK[f.grid.root.kind] for f in dim)
 
 
 def _fold(dim: Dim) -> tuple[Grid, Grid, str] | None:

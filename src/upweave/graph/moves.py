@@ -41,7 +41,7 @@ def is_causal(grid: Grid, k: int, s: int, begin: int, end: int, d: int) -> bool:
     """Whether a convolution sees only the past: all its padding, its own and what was put before it, is in front."""
     front, back = begin + grid.padded[0], end + grid.padded[1]
     overlap = d * (k - 1) + 1 - s
-    return overlap > 0 and front == overlap and back < s
+    return overlap > 0 and front == overlap and back < min(s, front)
 
 
 def transpose(grid: Grid, k: int, s: int, begin: int, end: int, d: int, extent: int, name: str) -> Grid:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
+from typing import Any
 
 from .extents import Conflict, Extents, Unknown
 from .grid import Grid, GridMap
-from .ir import Graph
+from .infer import infer
+from .load import load
 
 LONGEST_PERIOD = 256
 
@@ -19,11 +21,12 @@ class AxisSizes:
 
     Attributes:
         input, dim: which dimension of which input.
-        size: the size that the model was read at.
+        size: the size that the model was read at; always counted as valid, since it runs.
         period: validity repeats with this period (the coarsest sampling step inside the model).
         residues: the valid sizes modulo `period`.
         least: the smallest valid size.
         failure: what goes wrong at the nearest larger size that is not valid; "" if there is none.
+        fixed: True where the model holds a tensor (a position embedding) that fits the recorded size alone.
     """
 
     input: str
@@ -33,6 +36,7 @@ class AxisSizes:
     residues: tuple[int, ...]
     least: int
     failure: str = ""
+    fixed: bool = False
 
     @property
     def is_free(self) -> bool:
@@ -40,7 +44,7 @@ class AxisSizes:
         return len(self.residues) == self.period
 
     def __contains__(self, size: int) -> bool:
-        return size >= self.least and size % self.period in self.residues
+        return size == self.size or (size >= self.least and size % self.period in self.residues)
 
     def sizes(self, upto: int) -> list[int]:
         """The valid sizes up to and including `upto`."""
@@ -48,7 +52,7 @@ class AxisSizes:
 
     def __str__(self) -> str:
         if not self.residues:
-            return f"only {self.size}"
+            return f"only {self.size}" + (", which a tensor inside the model has been made for" if self.fixed else "")
         least = f", at least {self.least}"
         if self.is_free:
             return f"every size{least}"
@@ -104,16 +108,20 @@ def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
     ]
     extents = Extents(graph)
 
+    fixed: set[int] = set()
+
     def outcome(n: int) -> tuple[str, tuple[Fraction, ...]]:
         """(why the model does not run, samples too many on each promised output) for an input of n samples."""
         shape = graph.shapes[name]
         try:
             new = extents.at({name: (*shape[:dim], n, *shape[dim + 1 :])})
         except Conflict as conflict:
+            if conflict.fixed:
+                fixed.add(n)
             return f"{conflict.node.path or conflict.node.name}: {conflict}", ()
         return "", tuple(new[v][a] - ratio * n for v, a, ratio in promised)
 
-    first = -(-size // period) * period
+    first = (size // period + 1) * period
     window = {n: outcome(n) for n in range(first, first + period)}
     excesses = {excess for why, excess in window.values() if not why}
     # An output that is longer or shorter by the same amount at every size is a design (valid convolutions), no accident.
@@ -131,7 +139,7 @@ def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
     residues = tuple(sorted(n % period for n in window if not failure(n)))
     near = next((f"at {n}: {why}" for n in window if n > size and (why := failure(n))), "")
     if not residues:
-        return AxisSizes(name, dim, size, period, (), size, near)
+        return AxisSizes(name, dim, size, period, (), size, near, fixed=bool(fixed))
     small = (n for n in range(1, first + 1) if n % period in residues)
     least = next((n for n in small if not failure(n)), first)
     return AxisSizes(name, dim, size, period, residues, least, near)
@@ -141,8 +149,10 @@ def _is(grid: Grid, name: str, dim: int) -> bool:
     return (grid.root.value, grid.root.dim) == (name, dim)
 
 
-def valid_sizes_of_graph(graph: Graph) -> ValidSizes:
-    """`sizes_of` for a graph whose grids are not known yet."""
-    from .infer import infer
+def valid_sizes(target: Any, inputs: Any = None) -> ValidSizes:
+    """Which input sizes survive the round trip through a model: it runs, and its output has the size it promises.
 
-    return sizes_of(infer(graph))
+    `target` and `inputs` are those of `upweave.audit`. The sizes are derived from the model's graph, recorded at the
+    given inputs, one axis at a time; the model itself does not run. Raises `ModelError` if it cannot be read.
+    """
+    return sizes_of(infer(load(target, inputs)[0]))

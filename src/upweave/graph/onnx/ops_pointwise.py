@@ -1,0 +1,81 @@
+"""Functions of each element, normalisations, and element-wise functions of several tensors."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from ...errors import ModelError
+from ..ir import Merge, Pointwise, Shape
+from .order import title
+from .registry import lowers
+from .state import Call, NotUnderstood, Value
+
+LINEAR = ("Identity", "Dropout", "Cast", "CastLike", "BatchNormalization", "Neg", "DequantizeLinear")
+NONLINEAR = (
+    *("Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "Ceil", "Celu", "Clip", "Cos", "Cosh", "Elu", "Erf"),
+    *("Exp", "Floor", "Gelu", "HardSigmoid", "HardSwish", "IsInf", "IsNaN", "LeakyRelu", "Log", "Mish", "Not"),
+    *("Reciprocal", "Relu", "Round", "Selu", "Shrink", "Sigmoid", "Sign", "Sin", "Sinh", "Softplus", "Softsign"),
+    *("Sqrt", "Swish", "Tan", "Tanh", "ThresholdedRelu", "BitwiseNot", "QuantizeLinear", "DynamicQuantizeLinear"),
+    *("Softmax", "LogSoftmax", "Hardmax", "LRN", "LpNormalization", "MeanVarianceNormalization"),
+    *("InstanceNormalization", "GroupNormalization", "LayerNormalization", "RMSNormalization", "PRelu"),
+)
+SEVERAL = (
+    *("Add", "Sub", "Mul", "Div", "Pow", "Mod", "Min", "Max", "Sum", "Mean", "Where", "And", "Or", "Xor"),
+    *("Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual"),
+    *("BitShift", "BitwiseAnd", "BitwiseOr", "BitwiseXor"),
+)
+
+
+def snake(name: str) -> str:
+    """LayerNormalization → layer_normalization."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def broadcast(call: Call, shapes: list[Shape]) -> Shape:
+    """NumPy's broadcasting; raises `ModelError` where it does not work."""
+    rank = max((len(s) for s in shapes), default=0)
+    out: list[int] = []
+    for dims in zip(*((1,) * (rank - len(s)) + s for s in shapes), strict=True):
+        wide = {d for d in dims if d != 1}
+        if len(wide) > 1:
+            raise ModelError(
+                f"{title(call.node)}: shapes {' and '.join(str(list(s)) for s in shapes)} do not broadcast"
+            )
+        out.append(wide.pop() if wide else 1)
+    return tuple(out)
+
+
+@lowers(*LINEAR, *NONLINEAR)
+def pointwise(call: Call) -> None:
+    """One activation in, the same layout out; parameters of the function are constants or ignored."""
+    if call.is_constant(0):
+        raise NotUnderstood(f"{call.op} of a constant with inputs computed at run time")
+    x = call.shape()
+    call.emit(Pointwise(snake(call.op), call.op not in LINEAR), [call.input(0).name], x)
+
+
+def _per_channel(v: Value, rank: int) -> bool:
+    """A constant that is one number, or one a channel."""
+    assert v.shape is not None
+    if math.prod(v.shape) == 1:
+        return True
+    padded = (1,) * (rank - len(v.shape)) + v.shape
+    return all(d == 1 for a, d in enumerate(padded) if a != 1)
+
+
+@lowers(*SEVERAL)
+def several(call: Call) -> None:
+    """With one activation a `Pointwise`, with more a `Merge`; a constant that widens the result takes part."""
+    values = [v for v in call.inputs if v is not None]
+    shapes = [call.shape(k) for k in range(len(call.inputs)) if call.has(k)]
+    out = broadcast(call, shapes)
+    moving = [v for v in values if v.weight is None]
+    constant = [v for v in values if v.weight is not None]
+    if len(moving) == 1 and moving[0].shape == out:
+        linear = call.op in ("Add", "Sub", "Mul", "Sum", "Mean") or (call.op == "Div" and values[0] is moving[0])
+        linear = linear and all(_per_channel(v, len(out)) for v in constant)
+        call.emit(Pointwise(snake(call.op), not linear), [moving[0].name], out)
+        return
+    taking_part = moving if broadcast(call, [v.shape or () for v in moving]) == out else values
+    call.emit(Merge(snake(call.op)), [v.name for v in taking_part], out)

@@ -1,0 +1,57 @@
+"""The pages of the rules and the tables in the READMEs, made from a rule that says what it should."""
+
+from __future__ import annotations
+
+from scripts.readme_rules import BLOCK, ROOT, ZH, table
+from scripts.rules_docs import GROUPS, HEADINGS, overview, page, sections
+from upweave.audit.rule import Rule, all_rules
+
+
+class Described:
+    """Stands above the headings.
+
+    What it finds:
+        Nothing.
+
+    ## Why it is bad
+    It is not.
+
+    Example
+    -------
+    None.
+    """
+
+    code, name, level, summary = "UW000", "nothing-at-all", "note", "nothing"
+    needs_weights, needs_topology = True, False
+
+
+def test_sections_read_three_styles_of_heading() -> None:
+    found = sections(Described)  # type: ignore[arg-type]
+    assert found[""] == "Stands above the headings."
+    assert found["What it finds"] == "Nothing."
+    assert found["Why it is bad"] == "It is not."
+    assert found["Example"] == "None."
+
+
+def test_page_has_facts_and_headings() -> None:
+    text = page(Described)  # type: ignore[arg-type]
+    assert text.startswith("# nothing-at-all (UW000)\n\n**note** · needs weights\n")
+    assert text.index("## What it finds") < text.index("## Why it is bad") < text.index("## Example")
+
+
+def test_every_rule_has_its_page_its_row_and_its_translation() -> None:
+    listing, english, chinese = overview(), table(chinese=False), table(chinese=True)
+    for code, rule in all_rules().items():
+        assert issubclass(rule, Rule)
+        missing = [h for h in HEADINGS if not sections(rule).get(h)]
+        assert not missing, f"{rule.__name__}: no {missing} in its docstring"
+        assert code[:3] in GROUPS
+        assert f"]({rule.name}.md) | {code} |" in listing
+        assert f"| {code} | `{rule.name}` |" in english
+        assert f"| {code} | `{rule.name}` |" in chinese
+        assert rule.name in ZH, f"scripts/readme_rules.py has no Chinese summary for {rule.name}"
+
+
+def test_readmes_have_markers() -> None:
+    for name in ("README.md", "README.zh-CN.md"):
+        assert len(BLOCK.findall((ROOT / name).read_text("utf-8"))) == 1
