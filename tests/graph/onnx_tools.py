@@ -70,7 +70,7 @@ def resized(x: np.ndarray, op: ir.Resize) -> np.ndarray:
 
 
 def shuffled(x: np.ndarray, op: ir.PixelShuffle) -> np.ndarray:
-    n, c, h, w = x.shape
+    n, _, h, w = x.shape
     b, e = op.factor
     if op.order == "DCR":
         return x.reshape(n, b, e, -1, h, w).transpose(0, 3, 4, 1, 5, 2).reshape(n, -1, h * b, w * e)

@@ -124,7 +124,7 @@ def export(name: str, folder: Path, dynamo: bool, dynamic: bool) -> Path:
             how["verbose"] = False
             how["optimize"] = not dynamic
         if dynamic and dynamo:
-            how["dynamic_shapes"] = ({a: torch.export.Dim.AUTO for a in axes},)
+            how["dynamic_shapes"] = (dict.fromkeys(axes, torch.export.Dim.AUTO),)
         elif dynamic:
             how["dynamic_axes"] = {"x": {a: f"axis{a}" for a in axes}}
         torch.onnx.export(net, (torch.randn(*shape),), path, **how)

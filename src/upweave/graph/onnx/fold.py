@@ -103,10 +103,10 @@ def fold(call: Call) -> bool:
         value = call.input(0)
         state.values[node.output[0]] = Value(node.output[0], value.shape, value.elem, value.weight)
         return True
-    arrays = [_cheap(call, k) for k in range(len(call.inputs))]
     shapes = [call.inferred(k) for k in range(len(node.output))]
     tiny = all(s is None or math.prod(s) <= LARGEST for s in shapes)
-    if tiny and all(a is not None or v is None for a, v in zip(arrays, call.inputs, strict=True)):
+    if tiny and all(_cheap(state, v) for v in call.inputs if v is not None):
+        arrays = [None if v is None else state.small(v.name) for v in call.inputs]
         try:
             results = run(node, arrays, call.opset)
         except (ModelError, MemoryError):
@@ -125,16 +125,12 @@ def fold(call: Call) -> bool:
     return True
 
 
-def _cheap(call: Call, k: int) -> Array | None:
-    """Input k if it is known, or integral and small, or a handful of floats: weights stay undecoded."""
-    if not call.has(k):
-        return None
-    v = call.input(k)
-    if v.name in call.state.numbers:
-        return call.state.numbers[v.name]
-    assert v.weight is not None
+def _cheap(state: State, v: Value) -> bool:
+    """True for what is known, integral and small, or a handful of floats: weights stay undecoded."""
+    if v.name in state.numbers:
+        return True
     integral = v.elem in (TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL)
-    return call.state.small(v.name) if integral or v.weight.size <= 8 else None
+    return v.weight is not None and v.weight.size <= (SMALL if integral else 8)
 
 
 def _set_small(state: State, name: str, result: Array) -> None:

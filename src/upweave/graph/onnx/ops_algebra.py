@@ -36,9 +36,10 @@ def matmul(call: Call) -> None:
         weights = {"weight": _view(right, (w[1], w[0]), np.transpose)}
         call.emit(Linear(w[0], w[1]), [call.input(0).name], (*x[:-1], w[1]), weights=weights)
         return
-    out = call.inferred()
-    if out is None:
+    if not x or not w or x[-1] != w[max(-2, -len(w))]:
         raise ModelError(f"{title(call.node)}: shapes {list(x)} and {list(w)} do not multiply")
+    batch = broadcast(call, [x[:-2], w[:-2]])
+    out = (*batch, *x[-2:-1], *(w[-1:] if len(w) > 1 else ()))
     call.emit(MatMul(), [call.input(0).name, call.input(1).name], out)
 
 
