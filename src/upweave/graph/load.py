@@ -52,6 +52,6 @@ def _named(text: str, inputs: Any, args: Mapping[str, Any] | None, device: str) 
     if ":" in text:
         from .torch import from_torch, resolve_target
 
-        module, found = resolve_target(text, args, device=device)
-        return replace(from_torch(module, found if inputs is None else inputs), target=text), module
+        module = resolve_target(text, args, device=device)
+        return replace(from_torch(module, inputs), target=text), module
     raise ModelError(f"{text}: not a model; give an .onnx or .pt2 file, or package.module:factory")
