@@ -16,10 +16,14 @@ if TYPE_CHECKING:
 @click.command("design", short_help="Layers that turn one size into another, best first.")
 @click.option("--in", "sizes", required=True, metavar="SIZES", help="One size, or a chain of them: 4,8,16,32.")
 @click.option("--out", "output", type=click.IntRange(min=1), help="The size to reach, for a single --in.")
-@click.option("--max-kernel", type=click.IntRange(1, 64), default=16, show_default=True, help="The largest kernel to try.")
+@click.option(
+    "--max-kernel", type=click.IntRange(1, 64), default=16, show_default=True, help="The largest kernel to try."
+)
 @click.option("--stride", metavar="S", help="The strides to try, separated by commas; default: what the sizes suggest.")
 @click.option("--dilation", metavar="D", default="1", show_default=True, help="The dilations to try.")
-@click.option("--limit", type=click.IntRange(min=1), default=5, show_default=True, help="How many to list for each step.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=5, show_default=True, help="How many to list for each step."
+)
 @click.option("--format", "fmt", type=click.Choice(("text", "json")), default="text", show_default=True)
 def command(
     sizes: str, output: int | None, max_kernel: int, stride: str | None, dilation: str, limit: int, fmt: str

@@ -125,7 +125,7 @@ def _verdict(report: Report) -> str:
         return "No layer of this model changes the resolution."
     if not report.findings:
         return "Clean: no layer makes checkerboards, leaves gaps, shifts the picture or breaks on sizes."
-    names = {}
+    names: dict[str, int] = {}
     for f in sorted(report.findings, key=lambda f: (-f.level, f.code)):
         names[f.name] = names.get(f.name, 0) + 1
     listed = ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in names.items())

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from ...words import number
 from .. import svg
 from . import Figure
 
+Line: TypeAlias = npt.NDArray[np.float64]
+
 FLOOR = -60.0
 
 
-def power_along(h: Any, axis: int, n: int = 181) -> np.ndarray[Any, np.dtype[np.float64]]:
+def power_along(h: Any, axis: int, n: int = 181) -> Line:
     """Σ over channel pairs of |H|² for ω in [0, π] on one axis, the other frequencies at 0; h is (C_out, C_in, U…).
 
     Through the Gram matrix of the taps: the response of every channel pair is never formed.
@@ -24,10 +27,11 @@ def power_along(h: Any, axis: int, n: int = 181) -> np.ndarray[Any, np.dtype[np.
     taps = h.sum(axis=others).reshape(-1, h.shape[2 + axis])
     gram = taps.T @ taps
     waves = np.exp(-1j * np.outer(np.linspace(0, np.pi, n), np.arange(gram.shape[0])))
-    return np.maximum(np.einsum("wu,uv,wv->w", waves.conj(), gram, waves).real, 0.0)
+    power: Line = np.maximum(np.einsum("wu,uv,wv->w", waves.conj(), gram, waves).real, 0.0)
+    return power
 
 
-def levels(power: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+def levels(power: Any) -> Line:
     """Power in dB against its value at frequency 0, or against its peak where there is next to nothing at 0."""
     values = np.asarray(power, dtype=np.float64)
     peak = float(values.max()) or 1.0
@@ -66,24 +70,33 @@ def response_figure(
     images = [2 * m / s for m in range(1, s // 2 + 1)]
     for i, share in enumerate(images):
         body.append(svg.line(x_of(share), y_of(top), x_of(share), y_of(FLOOR), "image"))
-        if i == 0 or len(images) <= 4:
+        if i == 0 or len(images) <= 8:
             end = share > 0.8
-            body.append(svg.text(x_of(share) - (4 if end else 0), y_of(FLOOR) - 5, f"image {i + 1}", "t image-t", "end" if end else "middle"))
+            body.append(
+                svg.text(
+                    x_of(share) - (4 if end else 0),
+                    y_of(FLOOR) - 5,
+                    f"image {i + 1}" if i == 0 or len(images) == 2 else str(i + 1),
+                    "t image-t",
+                    "end" if end else "middle",
+                )
+            )
     body.append(svg.path([(x_of(0), y_of(0)), (x_of(1 / s), y_of(0)), (x_of(1 / s), y_of(FLOOR))], "ideal"))
     lines = _distinct([levels(p) for p in powers])
     body += [curve(db, "curve equal") for db in _distinct([levels(p) for p in plain])[:1]]
     body += [curve(db, f"curve c{i}") for i, db in enumerate(lines)]
     axes = " Each axis has its own line." if len(lines) > 1 else ""
-    said = f"Solid: these weights{', averaged over the channels' if powers else ''}; dotted: equal weights; fine dashes: the ideal."
+    said = "Solid: these weights, averaged over the channels; dotted: equal weights; fine dashes: the ideal."
     if not powers:
         said = "Dotted: as if all weights were equal, for these are not known; fine dashes: the ideal."
     if rejection is not None and np.isfinite(rejection[0]):
-        said += f" Image rejection {number(round(rejection[0], 1))} dB, {number(round(rejection[1], 1))} dB in the worst channel."
+        typical, worst = (number(round(r, 1)) for r in rejection)
+        said += f" Image rejection {typical} dB, {worst} dB in the worst channel."
     return Figure(
         "Frequency response",
         svg.svg(width, height, body, f"frequency response, with images at {len(images)} frequencies"),
-        "Upsampling repeats the input's spectrum around the orange lines; the kernel should pass the shaded band and be "
-        f"quiet elsewhere. What is left on an orange line shows as a periodic pattern. {said}{axes}",
+        "Upsampling repeats the input's spectrum around the orange lines; the kernel should pass the shaded band and "
+        f"be quiet elsewhere. What is left on an orange line shows as a periodic pattern. {said}{axes}",
     )
 
 
