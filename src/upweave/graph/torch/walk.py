@@ -156,12 +156,12 @@ class Walker:
             return LOWERINGS[name](self, node, bound)
         if torch.Tag.pointwise in target.tags:
             return elementwise(self, node, bound, name)
-        raise Unsupported(_REASONS.get(name, "no rule for this operator"))
+        raise Unsupported(_reason(name))
 
     def _constant(self, node: fx.Node, val: Any) -> Any:
         """A call that reads no activation stays a piece of the traced graph."""
         schema = getattr(node.target, "_schema", None)
-        if schema is not None and schema.is_mutable:
+        if schema is not None and schema.is_mutable and operator_name(node.target) not in ("detach", "requires_grad"):
             written = node.args[0]
             if isinstance(written, fx.Node):
                 for changed in self._views.bases(written):
@@ -194,17 +194,16 @@ class Walker:
     def _mutate(self, node: fx.Node, target: Any, args: Any, result: Any) -> None:
         """After an in-place call, whatever name the written tensor has stands for the new value."""
         written = node.args[0]
-        if not isinstance(written, fx.Node) or not isinstance(result, Value):
+        if not isinstance(written, fx.Node) or not isinstance(result, (Value, Const)):
             return
-        if self._views.is_view(written):
-            for base in self._views.bases(written)[1:]:
-                old = self.env[base]
-                inputs = [v for v in dict.fromkeys([old, *flat(args)]) if isinstance(v, Value)]
-                if isinstance(old, Value) and all(v in (old, self.env[written]) for v in inputs):
-                    self.env[base] = self.emit(Pointwise("write"), [old], old.shape)
-                elif isinstance(old, (Value, Const)):
-                    reason = f"{target} writes through a view of the tensor"
-                    self.env[base] = self.emit(Opaque(reason), [*inputs, result], old.shape)
+        for base in self._views.bases(written)[1:]:
+            old = self.env[base]
+            inputs = [v for v in dict.fromkeys([old, *flat(args)]) if isinstance(v, Value)]
+            if isinstance(old, Value) and all(v in (old, self.env[written]) for v in inputs):
+                self.env[base] = self.emit(Pointwise("write"), [old], old.shape)
+            elif isinstance(old, (Value, Const)):
+                reason = f"{target} writes through a view of the tensor"
+                self.env[base] = self.emit(Opaque(reason), [*inputs, result], old.shape)
         self.env[written] = result
 
     def _higher_order(self, node: fx.Node, args: Any, kwargs: Any) -> Any:
@@ -259,11 +258,14 @@ _REASONS = {
     "gru": "it is a recurrent network",
     "stft": "it leaves the sampling grid for frequencies",
     "istft": "it comes back from frequencies to samples",
-    "_fft_r2c": "it leaves the sampling grid for frequencies",
-    "_fft_c2c": "it moves between samples and frequencies",
-    "_fft_c2r": "it comes back from frequencies to samples",
 }
 """Why operators without a lowering have none, where that can be said better."""
+
+
+def _reason(name: str) -> str:
+    if name.lstrip("_").startswith("fft"):
+        return "it moves between samples and frequencies"
+    return _REASONS.get(name, "no rule for this operator")
 
 
 def _number(val: Any) -> Any:
