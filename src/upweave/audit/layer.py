@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy.typing as npt
+
 from ..graph.grid import Resampler
 from ..graph.ir import Weight
 from ..spec import Spec
@@ -45,3 +47,12 @@ class Layer:
     def node(self) -> str:
         """The name of its node in the graph."""
         return self.resampler.node.name
+
+    @property
+    def rank(self) -> int:
+        """The number of axes it acts on."""
+        return len(self.resampler.dims)
+
+    def numbers(self, role: str = "weight") -> npt.NDArray[Any] | None:
+        """The numbers of one of its parameters, or None where there are none."""
+        return self.weights[role].load() if role in self.weights else None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ..graph.grid import GridMap
@@ -45,3 +48,22 @@ class Report:
         from .render.json import to_json
 
         return to_json(self, indent)
+
+    def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:
+        """Write the report in the format of the suffix: .txt, .json, .sarif or .html; all of it or nothing.
+
+        Raises `UpweaveError` for another suffix, a missing folder, and for an existing file unless `force`.
+        """
+        from .render import save
+
+        return save(self, path, force=force)
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from .render.text import rich_console
+
+        return rich_console(self)
+
+    def _repr_html_(self) -> str:
+        from .render.notebook import to_notebook
+
+        return to_notebook(self)

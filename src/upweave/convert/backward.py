@@ -49,7 +49,7 @@ def to_conv_transpose(
     for a, (t, edge) in enumerate(zip(bank.axes, edges, strict=True)):
         low, count = unfold_count(t)
         s, d = t.stride, _lattice(count.nonzero()[0])
-        front, back, pad, o = _conv_transpose_axis(s, d, low, len(count) // d + 1, edge.excess, symmetric)
+        front, back, pad, o = _conv_transpose_axis(s, d, low, (len(count) - 1) // d + 1, edge.excess, symmetric)
         h = np.take(h, range(0, h.shape[2 + a], d), axis=2 + a)
         h = _add_zero_taps(h, 2 + a, front, back)
         kernel.append(int(h.shape[2 + a]))

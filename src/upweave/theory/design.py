@@ -188,7 +188,7 @@ def _reasons(
         out.append(f"uneven coverage {counts.tolist()}: risk of a checkerboard")
     else:
         n = int(counts.flat[0])
-        out.append(f"even coverage: {n} tap{'s' if n > 1 else ''} at every output")
+        out.append(f"even coverage: {n} tap{'s' if n > 1 else ''} at every output away from the border")
     borders = tuple(e for _, e in uncovered_border(spec))
     if any(borders):
         out.append(f"the last {_short(borders)} outputs are bias only (output padding beyond the padding)")

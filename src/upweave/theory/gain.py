@@ -9,6 +9,7 @@ import numpy as np
 
 from ..bank import Array, PhaseBank
 from ..convert.forward import phase_bank
+from ..errors import SpecError
 from ..spec import Spec
 
 
@@ -70,7 +71,11 @@ def is_dc_flat(what: Spec | PhaseBank, weight: Any = None, *, tolerance: float =
 
 
 def _bank(what: Spec | PhaseBank, weight: Any) -> PhaseBank:
-    return what if isinstance(what, PhaseBank) and weight is None else phase_bank(what, weight)  # type: ignore[arg-type]
+    if not isinstance(what, PhaseBank):
+        return phase_bank(what, weight)
+    if weight is not None:
+        raise SpecError("a PhaseBank has weights of its own; pass no weight beside it")
+    return what
 
 
 def _db(above: Array, below: Array) -> Array:

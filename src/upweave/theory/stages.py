@@ -113,11 +113,12 @@ class Convolve:
 
     def weight_gradient(self, x: Array, grad: Array) -> Array:
         """∂⟨grad, forward(x)⟩/∂w, in the weight's shape."""
-        buffer, g = self._padded(x), grad.reshape(self.groups, -1, *self.out_size)
+        buffer, flat = self._padded(x), grad.reshape(self.groups, -1, math.prod(self.out_size))
         out = np.zeros(self.weight.shape, dtype=np.result_type(x, grad))
         split = out.reshape(self.groups, -1, *self.weight.shape[1:])
         for tap in np.ndindex(*self._kernel):
-            split[(..., *tap)] = np.einsum("go...,gi...->goi", g, buffer[(..., *self._reads(tap))])
+            read = buffer[(..., *self._reads(tap))]
+            split[(..., *tap)] = flat @ read.reshape(*read.shape[:2], -1).swapaxes(1, 2)
         return out
 
     def matrix(self) -> Any:

@@ -30,7 +30,7 @@ LARGEST = 2**20
 """Results of more elements than this are not computed while the graph is read."""
 
 _RANDOM = {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli"}
-_CONTROL = {"If", "Loop", "Scan", "SequenceMap"}
+_CONTROL = {"If", "Loop", "Scan"}
 _NEED_FLOATS = {"Resize", "Upsample", "Range", "OneHot"}
 
 
@@ -88,8 +88,15 @@ def fold(call: Call) -> bool:
             result = result[slice(call.get("start", 0), call.get("end", None))]
         _set_small(state, node.output[0], result)
         return True
-    if node.op_type in _RANDOM or node.op_type in _CONTROL or not node.output:
+    if node.op_type == "SequenceLength" and call.input(0).name in state.sequences:
+        _set_small(state, node.output[0], np.array(len(state.sequences[call.input(0).name]), dtype=np.int64))
+        return True
+    if node.op_type in _RANDOM or node.op_type in _CONTROL or "Sequence" in node.op_type or not node.output:
         return False
+    if node.op_type == "CastLike" and call.is_constant(0) and call.has(1):
+        # What matters of the second input is its type, even if its numbers come at run time.
+        cast = onnx.helper.make_node("Cast", [node.input[0]], node.output, to=call.input(1).elem)
+        return fold(Call(state, cast))
     if any(v is not None and v.weight is None for v in call.inputs):
         return False
     if node.op_type == "Identity":

@@ -10,7 +10,7 @@ from onnx import TensorProto
 
 from ...errors import ModelError, SpecError
 from ..ir import Graph, Node, Opaque, Shape
-from . import ops_algebra, ops_conv, ops_index, ops_layout, ops_pointwise, ops_pool, ops_resize  # noqa: F401
+from . import ops_algebra, ops_conv, ops_index, ops_layout, ops_pointwise, ops_pool, ops_resize, ops_sequence  # noqa: F401
 from .fold import fold
 from .inputs import GivenShapes, bind_inputs, declared_shape
 from .order import reads, sorted_nodes, title
@@ -40,7 +40,7 @@ def from_onnx(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Graph
     for info in proto.output:
         if info.name not in state.values:
             raise ModelError(f"the model's output '{info.name}' is defined nowhere")
-        outputs.append(state.materialise(info.name))
+        outputs += [state.materialise(v) for v in state.sequences.get(info.name, [info.name])]
     shapes = {n: v.shape for n, v in state.values.items() if v.shape is not None}
     return tidy(_graph(graph_inputs, outputs, state.nodes, shapes, model.target))
 
@@ -86,7 +86,7 @@ def _translate(state: State, node: onnx.NodeProto, opsets: dict[str, int]) -> No
         if fold(call):
             return
         for value in call.inputs:
-            if value is not None and value.shape is None:
+            if value is not None and value.shape is None and value.name not in state.sequences:
                 raise NotUnderstood(f"it reads '{value.name}', whose shape depends on data")
         lowering = TABLE.get(node.op_type)
         if lowering is None:
@@ -120,6 +120,7 @@ def _opaque(call: Call, outputs: Iterable[int], reason: str, domain: str) -> Non
         if shape is None:
             shape = state.stored_shapes.get(name)
         state.values[name] = Value(name, shape, call.elem(k))
-    inputs = tuple(dict.fromkeys(v for v in reads(node) if state.values[v].weight is None))
+    read = [m for v in reads(node) for m in state.sequences.get(v, [v])]
+    inputs = tuple(dict.fromkeys(v for v in read if state.values[v].weight is None))
     unique = state.fresh(node.name or f"{node.op_type}:{next(iter(node.output), '')}")
     state.nodes.append(Node(unique, Opaque(reason), inputs, tuple(n for _, n in names), call.path, call.where))

@@ -47,6 +47,8 @@ class State:
     """Small constants that were decoded or computed, by value name."""
     stored_shapes: dict[str, Shape] = field(default_factory=dict)
     """Static shapes that the file itself records, for values that cannot be inferred."""
+    sequences: dict[str, list[str]] = field(default_factory=dict)
+    """The members of sequences that were taken apart."""
     value_names: set[str] = field(default_factory=set)
     node_names: set[str] = field(default_factory=set)
     emitted: set[str] = field(default_factory=set)
@@ -202,6 +204,10 @@ class Call:
         """The element type of output k."""
         if self.op == "Cast":
             return int(self.get("to", TensorProto.FLOAT))
+        if self.op == "CastLike":
+            return self.input(1).elem
+        if self.op in _BOOLEAN:
+            return int(TensorProto.BOOL)
         if self._inferred is not None:
             kind = self._inferred.get(self.node.output[k])
             if kind is not None and kind.tensor_type.elem_type:
@@ -241,6 +247,7 @@ class Call:
         return value
 
 
+_BOOLEAN = {"Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Not", "And", "Or", "Xor", "IsNaN", "IsInf"}
 _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 
 

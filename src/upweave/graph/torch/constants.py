@@ -6,6 +6,7 @@ traced graph; `Constants.evaluate` runs that piece alone, only when somebody ask
 
 from __future__ import annotations
 
+import operator
 import re
 from typing import Any
 
@@ -28,7 +29,7 @@ class Constants:
         self._forgotten: set[fx.Node] = set()
 
     def bind(self, node: fx.Node, name: str, tensor: Any) -> None:
-        """Say that `node` (a placeholder or attribute) stands for the named tensor."""
+        """Say that `node` (a placeholder or attribute) stands for the named tensor, or for what a function loads."""
         self._names[node] = name
         self._tensors[node] = tensor
 
@@ -65,7 +66,7 @@ class Constants:
         try:
             with torch.no_grad():
                 value = self._run(node)
-        except Exception:  # whatever a foreign operator raises: the numbers are then unknown, the graph is not
+        except Exception:  # noqa: BLE001  whatever a foreign operator raises: the numbers are then unknown, the graph is not
             return None
         finally:
             self._memo.clear()
@@ -104,6 +105,7 @@ class Constants:
             raise LookupError(node.name)
         if node in self._tensors:
             value = self._tensors[node]
+            value = value() if callable(value) else value
         elif node in self._aliases:
             value = self._run(self._aliases[node])
         elif node.op == "call_function":
@@ -111,11 +113,23 @@ class Constants:
             kwargs = dict(fx.node.map_arg(node.kwargs, self._run))
             if kwargs.get("device") is not None:
                 kwargs["device"] = torch.device("cpu")
+            if not may_run(node.target):
+                raise LookupError(f"{node.target} is not run")
             value = node.target(*_copied(node, args), **kwargs)  # type: ignore[operator]
         else:
             raise LookupError(node.name)
         self._memo[node] = value
         return value
+
+
+def may_run(target: Any) -> bool:
+    """True for torch's own operators and Python's arithmetic: what a graph from a file may have evaluated.
+
+    `aten.from_file` maps any file on disk and may create it, so it is never run.
+    """
+    if isinstance(target, torch._ops.OpOverload):
+        return target.namespace in ("aten", "prims") and "from_file" not in target._schema.name
+    return getattr(operator, getattr(target, "__name__", ""), None) is target
 
 
 def _copied(node: fx.Node, args: Any) -> Any:

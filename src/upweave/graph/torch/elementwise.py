@@ -144,3 +144,12 @@ def _loss(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
 def _whole(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value = args["self"]
     return walker.emit(Reduce(tuple(range(len(value.shape))), False, "all"), [value], shape_of(node.meta["val"]))
+
+
+@lowers("lstm", "gru", "rnn_tanh", "rnn_relu", "mkldnn_rnn_layer", "_thnn_fused_lstm_cell")
+def _recurrent(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    """A recurrent layer mixes along its sequence and leaves every position where it is; its final states have none."""
+    value, vals = args["input"], node.meta["val"]
+    if not isinstance(value, Value) or not isinstance(vals, (list, tuple)) or value.shape != shape_of(vals[0]):
+        raise Unsupported("it is a recurrent layer that changes the number of features")
+    return [walker.emit(Pointwise("recurrent"), [value], value.shape), *(None for _ in vals[1:])]

@@ -7,13 +7,14 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import fx, nn
 
 from ..ir import Graph
-from .constants import shape_of
+from .constants import DATA_SIZE, shape_of
 from .places import Places
 from .values import Const, Value, flat
 from .walk import Walker
@@ -47,10 +48,18 @@ def from_program(program: Any, places: Places) -> Graph:
         else:
             walker.env[node] = program.constants.get(spec.target)
     returned = walker.run(program.graph_module)
-    wanted = [s.arg.name for s in program.graph_signature.output_specs]
     kinds = [s.kind.name for s in program.graph_signature.output_specs]
-    results = [v for v, k in zip(returned, kinds, strict=True) if k == "USER_OUTPUT"] if len(wanted) else []
-    return finished(walker, inputs, results)
+    graph = finished(walker, inputs, [v for v, k in zip(returned, kinds, strict=True) if k == "USER_OUTPUT"])
+    if any(_sized_by_data(node.meta.get("val")) for node in program.graph.nodes):
+        note = f"some sizes depend on the data; they are shown as if each unknown were {DATA_SIZE}"
+        graph = replace(graph, notes=(note,))
+    return graph
+
+
+def _sized_by_data(val: Any) -> bool:
+    vals = val if isinstance(val, (list, tuple)) else [val]
+    tensors = [v for v in vals if isinstance(v, torch.Tensor)]
+    return any(isinstance(e, torch.SymInt) and e.node.hint is None for t in tensors for e in t.shape)
 
 
 def bind_constant(walker: Walker, node: fx.Node, name: str, tensor: Any) -> None:

@@ -8,6 +8,7 @@ claimed. Where a shape depends on data, the recording ends there.
 from __future__ import annotations
 
 import operator
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -185,4 +186,7 @@ def _paths(model: nn.Module, recorder: Recorder) -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """The first line of an error that says something, with its type."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return f"{type(error).__name__}: {lines[0][:200]}" if lines else type(error).__name__
+    if not lines:
+        return type(error).__name__
+    plain = re.sub(r"\s*\((unhinted|Size-like)[^()]*(\([^()]*\)[^()]*)*\)\.?", "", lines[0])
+    return f"{type(error).__name__}: {plain[:200]}"

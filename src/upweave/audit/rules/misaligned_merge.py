@@ -1,0 +1,84 @@
+"""UW202 misaligned-merge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...graph.grid import Meeting
+from ...graph.ir import Concat
+from ..context import Context, amount
+from ..finding import Finding, Level
+from ..rule import Rule
+
+
+class MisalignedMerge(Rule):
+    """Two tensors are added or concatenated although their samples stand for different places.
+
+    ## What it finds
+    Sums, products and concatenations of tensors that descend from one input axis and whose grids disagree there, after
+    all strides, paddings, crops and resizes on the way. The level follows the distance: a note below one sample, which
+    the next 3×3 convolution can reach across; a warning from one sample on.
+
+    ## Why it is bad
+    What the skip says about a place is combined with what the other path says about its neighbour: edges double, and
+    fine detail lands beside where it belongs.
+
+    ## Example
+    ```python
+    up = nn.ConvTranspose2d(64, 32, kernel_size=3, stride=2, padding=0)(x)[..., :-1, :-1]  # crops one side only
+    y = torch.cat([skip, up], dim=1)
+    ```
+
+    ## Use instead
+    A layer whose phase matches the encoder's: `kernel_size=2, stride=2` behind a 2×2 pool, `kernel_size=4, stride=2,
+    padding=1` behind a centred downsampling, `kernel_size=3, stride=2, padding=1, output_padding=1` behind a 3×3
+    stride-2 convolution with padding 1.
+
+    ## Fix safety
+    Unsafe: outputs change, and trained weights have adapted.
+
+    ## References
+    - Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation, CVPR 2015 (crop offsets)
+    - Huang et al.: AlignSeg: Feature-Aligned Segmentation Networks, TPAMI 2021
+    """
+
+    code = "UW202"
+    name = "misaligned-merge"
+    summary = "grids that meet in a merge disagree"
+    needs_topology = True
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """One finding for every node at which grids of one root disagree."""
+        by_node: dict[str, list[Meeting]] = {}
+        for m in context.grids.meetings:
+            if m.kept.root.kind == "input" and m.kept.root.extent > 1 and m.kept.extent > 1:
+                by_node.setdefault(m.node.name, []).append(m)
+        for meetings in by_node.values():
+            worst = max(meetings, key=lambda m: m.displacement)
+            node = worst.node
+            a, b = worst.grids
+            paths = [_path(context, v) for v in worst.values]
+            what = "concatenates" if isinstance(node.op, Concat) else "combines"
+            how = "" if a.step == b.step else f", and their samples are spaced {a.step} and {b.step} apart"
+            message = (
+                f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample 0 stands at "
+                f"{a.origin} of the input in the one and at {b.origin} in the other{how}"
+            )
+            evidence = {
+                "values": list(worst.values),
+                "paths": paths,
+                "dims": [m.dim for m in meetings],
+                "displacement": [float(m.displacement) for m in meetings],
+                "steps": [float(a.step), float(b.step)],
+                "origins": [float(a.origin), float(b.origin)],
+            }
+            level = Level.WARNING if worst.displacement >= 1 else Level.NOTE
+            yield self.finding(
+                node.path or node.name, message, evidence=evidence, level=level, where=node.where, node=node.name
+            )
+
+
+def _path(context: Context, value: str) -> str:
+    """A name that the reader knows for a tensor: its module, else the tensor's own."""
+    node = context.producers.get(value)
+    return (node.path or value) if node is not None else f"input {value}"

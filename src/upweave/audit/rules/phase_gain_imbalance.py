@@ -1,0 +1,68 @@
+"""UW401 phase-gain-imbalance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..context import Context
+from ..finding import Finding, Fix
+from ..rule import Rule
+
+THRESHOLD = 2.0
+"""dB. The default initialisation of kernel 3, stride 2 has 3 dB on an axis and 6 dB on two; of kernel 5, 1.8 and 3.5."""
+
+
+class PhaseGainImbalance(Rule):
+    """A layer whose weights make some phases of the output stronger than others.
+
+    ## What it finds
+    Transposed convolutions, and convolutions in front of a pixel shuffle, whose phases have DC gains of different
+    power: 10·log₁₀ of the strongest over the weakest phase, each summed over all pairs of channels, so that single
+    channels do not matter. It fires from 2 dB on, and only where independent draws would not differ as much by chance
+    (four standard errors, from the number and the kurtosis of the gains): evenly covered layers are balanced when they
+    are freshly initialised, kernel 3 stride 2 is not.
+
+    ## Why it is bad
+    The phases are interleaved in the output: if one is louder, every plain area carries a pattern of the stride's period.
+    Even coverage does not prevent it, since the phases are learned independently.
+
+    ## Example
+    ```python
+    nn.ConvTranspose2d(64, 32, kernel_size=3, stride=2, padding=1, output_padding=1)  # as initialised: 6 dB
+    ```
+
+    ## Use instead
+    An initialisation that ties the phases (a bilinear kernel, ICNR for a pixel shuffle), a penalty on the difference of
+    the phases' gains, or a fixed blur behind the layer.
+
+    ## Fix safety
+    Unsafe: the outputs change.
+
+    ## References
+    - Sugawara, Shiota, Kiya: Checkerboard artifacts free convolutional neural networks, APSIPA Transactions, 2019
+    - Aitken et al.: Checkerboard artifact free sub-pixel convolution, 2017
+    """
+
+    code = "UW401"
+    name = "phase-gain-imbalance"
+    summary = "the weights make some phases stronger than others"
+    needs_weights = True
+
+    def check(self, context: Context) -> Iterator[Finding]:
+        """Every upsampler with weights."""
+        for layer in context.upsamplers:
+            found = context.gains(layer)
+            if found is None or found.imbalance < THRESHOLD or not found.beyond_chance(found.imbalance):
+                continue
+            relative = found.power / found.power.mean()
+            message = (
+                f"for a constant input the strongest of the {len(relative)} phases is {found.imbalance:.1f} dB "
+                f"({10 ** (found.imbalance / 20):.2f} times) above the weakest: plain areas carry a pattern of the stride's period"
+            )
+            evidence = {
+                "imbalance_db": round(found.imbalance, 3),
+                "threshold_db": THRESHOLD,
+                "power": [round(float(p), 4) for p in relative],
+            }
+            fix = Fix("unsafe", "initialise or regularise the phases to equal gains, or blur behind the layer")
+            yield self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)

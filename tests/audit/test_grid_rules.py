@@ -1,0 +1,167 @@
+"""UW201–303: where samples stand, and which sizes come back."""
+
+from __future__ import annotations
+
+import pytest
+
+from .build import Net
+
+
+def test_off_centre_fires_on_fsrcnn() -> None:
+    net = Net(1, 8, 16, 16)
+    net.up("x", 1, 9, 2, 4, 1, path="deconv")
+    (f,) = net.found(rule="UW201")
+    assert (f.layer, str(f.level), f.evidence["shift"]) == ("deconv", "warning", [0.5, 0.5])
+    assert "1/2 sample" in f.message
+
+
+def test_off_centre_is_silent_when_centred() -> None:
+    for k, s, p in ((10, 2, 4), (4, 2, 1), (2, 2, 0), (3, 2, 1)):
+        net = Net(1, 8, 16, 16)
+        net.up("x", 1, k, s, p)
+        assert net.found(rule="UW201") == [], (k, s, p)
+
+
+def test_blur_that_shifts() -> None:
+    def build(pads: tuple[int, int]) -> Net:
+        net = Net(1, 8, 16, 16)
+        y = net.pad(net.shuffle("x"), pads, pads, mode="replicate")
+        net.pool(y, 2, 1, kind="average")
+        return net
+
+    (f,) = build((1, 0)).found(rule="UW201")
+    assert f.evidence["shift"] == [-0.5, -0.5]
+
+
+def test_phase_0_behind_a_strided_encoder_is_silent() -> None:
+    net = Net(1, 1, 32, 32)
+    a = net.conv("x", 4, 3, 2, 1)
+    b = net.conv(a, 8, 3, 2, 1)
+    y = net.cat(a, net.up(b, 4, 3, 2, 1, 1))
+    net.up(y, 1, 3, 2, 1, 1)
+    assert net.found(rule="UW2") == []
+
+
+def test_coarse_output_between_the_conventions_is_silent() -> None:
+    net = Net(1, 1, 64, 64)
+    y = net.pool(net.conv(net.conv("x", 4, 7, 2, 3), 4, 3, 2, 1), 2, 2)
+    net.up(y, 4, 2, 2)
+    assert net.found(rule="UW201") == []
+
+
+def test_misaligned_merge() -> None:
+    net = Net(1, 1, 32, 32)
+    skip = net.conv("x", 4, 3, 1, 1, path="enc")
+    y = net.up(net.pool(skip), 4, 3, 2, 0, path="up")
+    y = net.slice(net.slice(y, 2, 1, 33), 3, 1, 33)
+    net.cat(skip, y, path="join")
+    (f,) = net.found(rule="UW202")
+    assert (f.layer, f.evidence["displacement"]) == ("join", [0.5, 0.5])
+    assert str(f.level) == "note"
+    net = Net(1, 1, 32, 32)
+    skip = net.conv("x", 4, 3, 1, 1)
+    y = net.up(net.pool(skip), 4, 4, 2, 0)
+    net.cat(skip, net.slice(net.slice(y, 2, 2, 34), 3, 2, 34))
+    (f,) = net.found(rule="UW202")
+    assert (str(f.level), f.evidence["displacement"]) == ("warning", [1.0, 1.0])
+
+
+def test_matching_merge_is_silent() -> None:
+    net = Net(1, 1, 32, 32)
+    skip = net.conv("x", 4, 3, 1, 1)
+    net.cat(skip, net.up(net.pool(skip), 4, 2, 2))
+    assert net.found(rule="UW2") == []
+
+
+def test_fragile_size_names_the_valid_sizes() -> None:
+    net = Net(1, 1, 32, 32)
+    skip = net.conv("x", 4, 3, 1, 1)
+    net.cat(skip, net.up(net.pool(net.pool(skip), 2), 4, 4, 4))
+    (f,) = net.found(rule="UW301")
+    assert f.evidence["period"] == [4, 4]
+    assert "multiples of 4" in f.message
+    assert str(f.level) == "note"
+
+
+def test_free_sizes_are_silent() -> None:
+    net = Net(1, 1, 32, 32)
+    net.up("x", 4, 4, 2, 1)
+    assert net.found(rule="UW301") == []
+
+
+def test_crop_that_padding_would_make() -> None:
+    net = Net(1, 8, 16)
+    y = net.up("x", 4, 16, 8, path="up")
+    net.slice(y, 2, 4, -4)
+    (f,) = net.found(rule="UW302")
+    assert (f.layer, f.evidence["crops"]) == ("up", [[4, 4]])
+    assert f.fix is not None
+    assert f.fix.code == "nn.ConvTranspose1d(8, 4, kernel_size=16, stride=8, padding=4, bias=False)"
+
+
+def test_one_sided_crop_becomes_padding_and_output_padding() -> None:
+    net = Net(1, 8, 16)
+    net.slice(net.up("x", 4, 3, 2), 2, 1, 33)
+    (f,) = net.found(rule="UW302")
+    assert f.fix is not None
+    assert "padding=1, output_padding=1" in str(f.fix.code)
+
+
+def test_pad_to_match_and_idle_pad() -> None:
+    net = Net(1, 1, 33, 33)
+    skip = net.conv("x", 4, 3, 1, 1)
+    y = net.pad(net.up(net.pool(skip), 4, 2, 2, path="up"), (0, 1), (0, 1))
+    net.cat(skip, y)
+    (f,) = net.found(rule="UW302")
+    assert "pads (0, 1) samples" in f.message
+    net = Net(1, 1, 32, 32)
+    skip = net.conv("x", 4, 3, 1, 1)
+    y = net.pad(net.up(net.pool(skip), 4, 2, 2, path="up"), (0, 0), (0, 0))
+    net.cat(skip, y)
+    (f,) = net.found(rule="UW302")
+    assert "adds nothing at this size" in f.message
+
+
+def test_causal_trim_and_convolution_padding_are_no_repairs() -> None:
+    net = Net(1, 8, 16)
+    net.slice(net.up("x", 4, 16, 8), 2, 0, -8)
+    assert net.found(rule="UW302") == []
+    net = Net(1, 8, 16, 16)
+    net.conv(net.pad(net.resize("x"), (1, 1), (1, 1), mode="reflect"), 4, 3)
+    assert net.found(rule="UW302") == []
+
+
+@pytest.mark.parametrize(("k", "s", "p", "words"), [(3, 2, 1, "2n − 1"), (9, 5, 2, "5n"), (4, 5, 0, "5n − 1"), (3, 2, 0, "2n + 1")])
+def test_non_integer_scale(k: int, s: int, p: int, words: str) -> None:
+    net = Net(1, 8, 16)
+    net.up("x", 4, k, s, p)
+    found = net.found(rule="UW303")
+    if words == "5n":
+        assert found == []
+    else:
+        assert words in found[0].message
+
+
+def test_extents_that_later_filters_and_encoders_explain() -> None:
+    net = Net(1, 8, 16, 16)
+    net.conv(net.up("x", 4, 3, 2, 0), 4, 4, p=1, g=4)
+    assert net.found(rule="UW303") == []
+    net = Net(1, 8, 33)
+    net.up(net.conv("x", 8, 3, 2, 1), 8, 3, 2, 1)
+    assert net.found(rule="UW303") == []
+
+
+def test_fractional_and_corner_aligned_resizes() -> None:
+    from fractions import Fraction
+
+    net = Net(1, 8, 16, 16)
+    net.resize("x", Fraction(3, 2))
+    (f,) = net.found(rule="UW303")
+    assert "3/2" in f.message
+    net = Net(1, 8, 16, 16)
+    net.resize("x", 2, "linear", coordinates="align_corners")
+    (f,) = net.found(rule="UW303")
+    assert "31/15" in f.message
+    net = Net(1, 8, 16, 16)
+    net.resize("x", 2, "linear")
+    assert net.found(rule="UW3") == []
