@@ -36,6 +36,9 @@ def dot_test(
     if shapes is None:
         rows, columns = operator.shape
         shapes = (columns,), (rows,)
+        other = getattr(adjoint, "shape", (columns, rows))
+        if tuple(other) != (columns, rows):
+            raise AssertionError(f"dot test: A is {rows}×{columns}, so its adjoint cannot be {other[0]}×{other[1]}")
     rng = np.random.default_rng(seed)
     worst = 0.0
     for trial in range(trials):
