@@ -56,7 +56,7 @@ def test_input_gradient_of_a_transposed_convolution_is_the_convolution():
 
 
 def test_fans_exchange_their_roles():
-    """The transposed convolution's fans are the convolution's, exchanged: (C_in·k/s, C_out·k) against (C_in·k, C_out·k/s)."""
+    """The transposed convolution's fans are the convolution's, exchanged: (C_in·k/s, C_out·k)."""
     assert upweave.fans(ConvTranspose(4, 2, 1), 64, 32) == (128.0, 128.0)
     assert upweave.fans(Conv(4, 2, 1), 32, 64) == upweave.fans(ConvTranspose(4, 2, 1), 64, 32)[::-1]
 

@@ -32,7 +32,7 @@ def rank_of(spec: Spec, size: Size | None = None, weight: Array | None = None) -
 
 
 def as_sizes(spec: Spec, size: Size, rank: int | None = None) -> tuple[int, ...]:
-    """`size` as one int an axis; an int is repeated over the axes. Raises `SpecError` for a wrong count or a size < 1."""
+    """`size` as one int an axis, an int repeated over the axes; `SpecError` for a wrong count or a size < 1."""
     rank = rank_of(spec, size) if rank is None else rank
     many: tuple[Any, ...] = (size,) * rank if isinstance(size, int) or np.isscalar(size) else tuple(size)  # type: ignore[arg-type]
     if len(many) != rank:
@@ -86,7 +86,7 @@ def full_weight(spec: Spec, weight: Any, rank: int) -> Array:
     lead = "C_in" if isinstance(spec, ConvTranspose) else "C_out"
     if isinstance(spec, ConvPixelShuffle) and w.shape[0] % math.prod(stride_of(spec, rank)):
         s = stride_of(spec, rank)
-        raise SpecError(f"{name}: {w.shape[0]} convolution channels do not fill the {math.prod(s)} phases of stride {s}")
+        raise SpecError(f"{name}: {w.shape[0]} channels do not fill the {math.prod(s)} phases of stride {s}")
     if w.shape[0] % g:
         raise SpecError(f"{name}: {lead} {w.shape[0]} does not split into {g} groups")
     return w

@@ -69,9 +69,9 @@ def unit_matrix(function: Callable[[Array], Any], shape: tuple[int, ...], dtype:
 
 
 def assert_close(actual: Any, expected: Any, *, tolerance: float = 1e-9, what: str = "values") -> None:
-    """Raise `AssertionError` unless two arrays (dense or sparse) have one shape and agree to `tolerance` of the greatest.
+    """Raise `AssertionError` unless two arrays (dense or sparse) agree in shape and in every entry.
 
-    Non-finite entries must be equal. The message names the worst entry and both numbers.
+    `tolerance` is relative to the greatest expected entry, or to 1 if that is smaller. Non-finite entries must be equal. The message names the worst entry and both numbers.
     """
     a, b = _dense(actual), _dense(expected)
     if a.shape != b.shape:
@@ -81,7 +81,8 @@ def assert_close(actual: Any, expected: Any, *, tolerance: float = 1e-9, what: s
     finite = np.isfinite(b)
     scale = max(1.0, float(np.abs(b[finite]).max(initial=0.0)))
     with np.errstate(invalid="ignore"):
-        apart = np.where(finite & np.isfinite(a), np.abs(a - b), np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.inf))
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        apart = np.where(finite & np.isfinite(a), np.abs(a - b), np.where(same, 0, np.inf))
     worst = np.unravel_index(int(np.argmax(apart)), a.shape)
     if not apart[worst] <= tolerance * scale:
         raise AssertionError(

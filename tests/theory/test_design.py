@@ -16,13 +16,13 @@ def _brute(h, h_t, strides, dilations, max_kernel):
     found = set()
     for s, d, k in itertools.product(strides, dilations, range(1, max_kernel + 1)):
         for p, o in itertools.product(range(d * (k - 1) + 1), range(max(s, d))):
-            spec = ConvTranspose(k, s, p, o, d if k > 1 else min(dilations))
-            if spec.output_padding < max(s, spec.dilation) and spec.dilation == d:
-                try:
-                    if output_size(spec, h) == h_t:
-                        found.add(spec)
-                except SpecError:
-                    pass
+            if k == 1 and d > min(dilations):
+                continue
+            try:
+                if output_size(spec := ConvTranspose(k, s, p, o, d), h) == h_t:
+                    found.add(spec)
+            except SpecError:
+                pass
     return found
 
 

@@ -92,7 +92,7 @@ def test_worst_case_never_beats_the_typical_one():
         assert found.worst <= found.typical + 1e-9
     depthwise = RNG.standard_normal((3, 1, 4))
     found = image_rejection(ConvTranspose(4, 2, 1, groups=3), depthwise)
-    each = [images(ConvTranspose(4, 2, 1), w) for w in depthwise]
+    each = [images(ConvTranspose(4, 2, 1), w[0]) for w in depthwise]
     ratio = np.mean([e[0] for e in each]) / max(e[1] for e in each)
     assert found.worst == pytest.approx(10 * math.log10(ratio))
 

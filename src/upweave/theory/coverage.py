@@ -75,7 +75,8 @@ def empty_residues(what: Spec | PhaseBank) -> tuple[tuple[int, ...], ...]:
 def gaps(what: Spec | PhaseBank) -> tuple[int, ...]:
     """On each axis the number of outputs a stride that get nothing: s−k if k < s, and those off the dilated lattice.
 
-    With γ = gcd(d, s) > 1 at least s − s/γ residues stay empty, however large k is. Source: the article, checkerboard artifacts.
+    With γ = gcd(d, s) > 1 at least s − s/γ residues stay empty, however large k is.
+    Source: the article, checkerboard artifacts.
     """
     return tuple(len(r) for r in empty_residues(what))
 

@@ -167,7 +167,8 @@ def _candidate(
         spec = ConvTranspose(**fields)
     placed = alignment(spec)
     shift = tuple(
-        a.centre(Fraction(h - 1, 2)) - Fraction(h_t - 1, 2) for a, h, h_t in zip(placed.axes, sizes, wanted, strict=True)
+        a.centre(Fraction(h - 1, 2)) - Fraction(h_t - 1, 2)
+        for a, h, h_t in zip(placed.axes, sizes, wanted, strict=True)
     )
     cost = math.prod(int(s.kernel) for s in specs)  # type: ignore[arg-type]
     return Candidate(spec, coverage(spec), placed, shift, cost, _reasons(spec, sizes, wanted, shift, cost))

@@ -23,8 +23,8 @@ from .stages import Convolve, Insert, Resize, Scatter, Shuffle, Stage
 def matrix(spec: Spec, size: Size, weight: Any = None, *, channels: int = 1) -> Any:
     """The layer's own matrix, outputs × inputs: a scipy.sparse array of shape (C_out·∏H_T, C_in·∏H), borders included.
 
-    Rows and columns are channel-major, then row-major over the axes: the flattened (C, H…) array. For `ConvTranspose` it
-    is the article's Cᵀ, for `Conv` its C. Structure is kept: a weight of zero is a stored zero.
+    Rows and columns are channel-major, then row-major over the axes: the flattened (C, H…) array. For `ConvTranspose`
+    it is the article's Cᵀ, for `Conv` its C.
 
     Args:
         spec: any spec.
@@ -32,9 +32,11 @@ def matrix(spec: Spec, size: Size, weight: Any = None, *, channels: int = 1) -> 
         weight: in the spec's layout, or a bare kernel k… for a single channel; without one, all ones.
         channels: for `FirUpsample` alone, how many channels the filter runs on.
 
-    Raises `SpecError` for shapes that do not fit or an input that is too short. Source: the article, mathematical foundation.
+    Raises `SpecError` for shapes that do not fit or an input that is too short.
+    Source: the article, mathematical foundation.
     """
-    return reduce(lambda first, second: (second @ first).tocsr(), [s.matrix() for s in stages(spec, size, weight, channels)])
+    parts = [s.matrix() for s in stages(spec, size, weight, channels)]
+    return reduce(lambda first, second: (second @ first).tocsr(), parts)
 
 
 def linear_operator(spec: Spec, size: Size, weight: Any = None, *, channels: int = 1) -> Any:
@@ -116,10 +118,10 @@ def _axis_reads(bank: PhaseBank, axis: int, size: int, edge: Boundary) -> tuple[
 def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     """The gradient of the loss in the layer's weights, ∂L/∂w, in the weight's own layout.
 
-    For `ConvTranspose` ∂L/∂h[r] = Σᵢ x[i]·g[s·i + r − p]. `x` is the input (C_in, H…), `grad_output` the gradient at the
-    output (C_out, H_T…), both with one more batch axis in front or both without channels (the result is then of shape
-    k…). A spec of numbers reads two axes or more as channels first. Raises `SpecError` for shapes that do not fit and for
-    `FirUpsample`, which has no weights. Source: the article, relation to gradients.
+    For `ConvTranspose` ∂L/∂h[r] = Σᵢ x[i]·g[s·i + r − p]. `x` is the input (C_in, H…), `grad_output` the gradient at
+    the output (C_out, H_T…). With a spec of tuples both may have one more batch axis in front, or no channels (the
+    result is then of shape k…); a spec of numbers reads one axis as a bare line, more as channels first. Raises
+    `SpecError` for shapes that do not fit and for `FirUpsample`, which has no weights. Source: the article, relation to gradients.
     """
     if isinstance(spec, FirUpsample):
         raise SpecError("FirUpsample has no weights to take a gradient in")
@@ -132,7 +134,7 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     if x.ndim == rank + 2:
         if x.shape[0] != g.shape[0]:
             raise SpecError(f"input {x.shape} and output gradient {g.shape} have different batches")
-        return sum((weight_gradient(spec, a, b) for a, b in zip(x[1:], g[1:], strict=True)), weight_gradient(spec, x[0], g[0]))
+        return np.sum([weight_gradient(spec, a, b) for a, b in zip(x, g, strict=True)], axis=0)
     if x.ndim != rank + 1:
         raise SpecError(f"{type(spec).__name__} has {rank} axes, but the input has shape {x.shape}")
     chain = stages(_with_rank(spec, rank), x.shape[1:], _zero_weight(spec, rank, x.shape[0], g.shape[0]), 1)

@@ -15,7 +15,8 @@ def output_size(spec: Spec, size: Size) -> Any:
 
     An int for a spec of numbers and an int, else a tuple with one entry an axis; numbers are repeated over the axes.
     ConvTranspose: H_T = s(H−1) − p_begin − p_end + d(k−1) + 1 + o; the others as their specs say.
-    Raises `SpecError` where the output would be shorter than 1, naming the least input. Source: the article, output size.
+    Raises `SpecError` where the output would be shorter than 1, naming the least input.
+    Source: the article, output size.
     """
     sizes = as_sizes(spec, size)
     out = tuple(_axis_output(a, n) for a, n in zip(spec.per_axis(len(sizes)), sizes, strict=True))

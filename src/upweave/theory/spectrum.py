@@ -58,7 +58,8 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
 def images(what: Spec | PhaseBank, weight: Any = None) -> Array:
     """The power that a white input has in each band of width 2π/s: shape (s₁…s_d), band m around 2πm/s, 0 the base band.
 
-    Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form: ∫ e^{jωv} over a band is sinc(v/s)/s·e^{2πjmv/s}.
+    Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form: (1/2π)∫e^{jωv} over a band is
+    sinc(v/s)/s·e^{2πjmv/s}.
     The bands add up to Σ|h|². Arguments and errors as for `phase_bank`.
     """
     impulse = impulse_response(what, weight)
@@ -75,7 +76,7 @@ def images(what: Spec | PhaseBank, weight: Any = None) -> Array:
 def image_rejection(what: Spec | PhaseBank, weight: Any = None) -> ImageRejection:
     """How well a layer suppresses the images of the spectrum: base-band over image power for a white input, in dB.
 
-    A nearest resize by 2 has 6.5 dB on an axis, zero insertion alone 0 dB. Powers under 1e-12 of the whole count as none.
+    A nearest resize by 2 has 6.5 dB on an axis, zero insertion alone 0 dB. Powers under 1e-12 of the whole are none.
     Arguments and errors as for `phase_bank`. Source: the article, zero insertion and signal reconstruction.
     """
     impulse = impulse_response(what, weight)
