@@ -111,7 +111,7 @@ class Spec:
             if name == "padding":
                 flat = tuple(v for entry in flat for v in (entry if isinstance(entry, tuple) else (entry,)))
                 if any(isinstance(e, tuple) and len(e) != 2 for e in (value if isinstance(value, tuple) else ())):
-                    raise SpecError(f"{type(self).__name__}: padding {value!r} has an entry that is no pair (begin, end)")
+                    raise SpecError(f"{type(self).__name__}: padding {value!r} has an entry that is no pair")
             for v in flat:
                 if isinstance(v, bool) or not isinstance(v, int):
                     raise SpecError(f"{type(self).__name__}: {name} must be an int or a tuple of ints, got {value!r}")

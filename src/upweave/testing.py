@@ -71,7 +71,8 @@ def unit_matrix(function: Callable[[Array], Any], shape: tuple[int, ...], dtype:
 def assert_close(actual: Any, expected: Any, *, tolerance: float = 1e-9, what: str = "values") -> None:
     """Raise `AssertionError` unless two arrays (dense or sparse) agree in shape and in every entry.
 
-    `tolerance` is relative to the greatest expected entry, or to 1 if that is smaller. Non-finite entries must be equal. The message names the worst entry and both numbers.
+    `tolerance` is relative to the greatest expected entry, or to 1 if that is smaller. Non-finite
+    entries must be equal. The message names the worst entry and both numbers.
     """
     a, b = _dense(actual), _dense(expected)
     if a.shape != b.shape:
@@ -97,13 +98,14 @@ def _dense(value: Any) -> npt.NDArray[Any]:
 
 def _function(operator: Any) -> Callable[[Array], Any]:
     if hasattr(operator, "matvec"):
-        return operator.matvec
-    return (lambda x: operator @ x) if hasattr(operator, "shape") else operator
+        operator = operator.matvec
+    matrix = hasattr(operator, "shape")
+    return lambda x: operator @ x if matrix else operator(x)
 
 
 def _adjoint(operator: Any) -> Callable[[Array], Any]:
     if hasattr(operator, "rmatvec"):
-        return operator.rmatvec
+        return lambda y: operator.rmatvec(y)
     if not hasattr(operator, "shape"):
         raise TypeError("dot_test: a function needs its adjoint beside it")
     transposed = operator.conj().T

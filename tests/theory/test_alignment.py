@@ -94,7 +94,8 @@ def test_the_centroid_follows_the_weights():
 
 def test_axes_that_differ_are_mixed():
     a = alignment(ConvTranspose((4, 3), 2, 1, (0, 1)))
-    assert a.kind == "mixed" and not a.is_centred
+    assert a.kind == "mixed"
+    assert not a.is_centred
     assert alignment(ConvTranspose((4, 2), 2, (1, 0))).is_centred
 
 

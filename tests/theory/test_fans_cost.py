@@ -12,7 +12,8 @@ from upweave.theory.fans import fans
 def test_fan_in_is_the_mean_number_of_weights_an_output():
     spec = ConvTranspose((3, 4), 2, 1, groups=2)
     fan_in, fan_out = fans(spec, 8, 6)
-    assert fan_in == 8 / 2 * coverage(spec).mean() and fan_out == 6 / 2 * 12
+    assert fan_in == 8 / 2 * coverage(spec).mean()
+    assert fan_out == 6 / 2 * 12
     assert fans(ZeroInsertConv((3, 4), 2, 1, groups=2), 8, 6) == (fan_in, fan_out)
 
 

@@ -34,13 +34,15 @@ def test_flat_gain_is_a_transform_with_zeros_at_the_images(k, s, seed, flat):
     at_images = np.abs(frequency_response(spec, weight, n=s)[0, 0, 1:])
     assert is_dc_flat(spec, weight) == bool((at_images < 1e-5 * np.abs(weight).sum()).all())
     if flat:
-        assert is_dc_flat(spec, weight) and gain_imbalance(spec, weight).max == pytest.approx(0, abs=1e-6)
+        assert is_dc_flat(spec, weight)
+        assert gain_imbalance(spec, weight).max == pytest.approx(0, abs=1e-6)
 
 
 def test_imbalance_by_example():
     found = gain_imbalance(ConvTranspose(3, 2, 1), np.array([1.0, 1.0, 1.0]))
     assert found.max == pytest.approx(20 * math.log10(2))
-    assert found.per_phase.shape == (2,) and found.per_phase[1] - found.per_phase[0] == pytest.approx(found.max)
+    assert found.per_phase.shape == (2,)
+    assert found.per_phase[1] - found.per_phase[0] == pytest.approx(found.max)
     assert found.deviation == pytest.approx(math.sqrt(0.5 / 5))
 
 
@@ -53,7 +55,8 @@ def test_dead_phases_zeros_and_signs():
     weight = np.zeros((1, 2, 2))
     weight[0, 0] = 1, -1
     found = gain_imbalance(ConvTranspose(2, 2), weight)
-    assert found.per_channel.tolist() == [0, 0] and found.deviation == 1
+    assert found.per_channel.tolist() == [0, 0]
+    assert found.deviation == 1
 
 
 def test_interpolators_and_tied_shuffles_are_flat():

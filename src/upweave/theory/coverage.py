@@ -115,7 +115,7 @@ def _line(t: Taps, edge: Boundary, size: int) -> Counts:
     if length < 1:
         raise SpecError(f"an input of length {size} gives an output of length {length}")
     if edge.extension != "zero":
-        return t.count.sum(axis=1)[np.arange(length) % t.stride]
+        return np.asarray(t.count.sum(axis=1)[np.arange(length) % t.stride])
     low, count = unfold_count(t)
     line = np.zeros(length, dtype=np.int64)
     for v, c in enumerate(count):

@@ -71,7 +71,8 @@ def bank_matrix(bank: PhaseBank, size: Size, boundary: Sequence[Boundary]) -> An
     reads = [_axis_reads(bank, a, n, boundary[a]) for a, n in enumerate(sizes)]
     outs = tuple(length for length, _ in reads)
     c_out, per = bank.weights.shape[d : d + 2]
-    co, ci = np.divmod(np.arange(c_out * per), per)
+    each = np.arange(c_out * per, dtype=np.int64)
+    co, ci = each // per, each % per
     ci = ci + per * (co // (c_out // bank.groups))
     empty = np.zeros(0, dtype=np.int64)
     rows, cols, values = [empty], [empty], [np.zeros(0, dtype=bank.weights.dtype)]
@@ -121,7 +122,8 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     For `ConvTranspose` ∂L/∂h[r] = Σᵢ x[i]·g[s·i + r − p]. `x` is the input (C_in, H…), `grad_output` the gradient at
     the output (C_out, H_T…). With a spec of tuples both may have one more batch axis in front, or no channels (the
     result is then of shape k…); a spec of numbers reads one axis as a bare line, more as channels first. Raises
-    `SpecError` for shapes that do not fit and for `FirUpsample`, which has no weights. Source: the article, relation to gradients.
+    `SpecError` for shapes that do not fit and for `FirUpsample`, which has no weights.
+    Source: the article, relation to gradients.
     """
     if isinstance(spec, FirUpsample):
         raise SpecError("FirUpsample has no weights to take a gradient in")
@@ -130,11 +132,11 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
         raise SpecError(f"input {x.shape} and output gradient {g.shape} have different numbers of axes")
     rank = spec.rank if not spec.is_scalar else max(1, x.ndim - 1)
     if x.ndim == rank:
-        return weight_gradient(_with_rank(spec, rank), x[None], g[None])[0, 0]
+        return np.asarray(weight_gradient(_with_rank(spec, rank), x[None], g[None])[0, 0])
     if x.ndim == rank + 2:
         if x.shape[0] != g.shape[0]:
             raise SpecError(f"input {x.shape} and output gradient {g.shape} have different batches")
-        return np.sum([weight_gradient(spec, a, b) for a, b in zip(x, g, strict=True)], axis=0)
+        return np.asarray(sum(weight_gradient(spec, a, b) for a, b in zip(x, g, strict=True)))
     if x.ndim != rank + 1:
         raise SpecError(f"{type(spec).__name__} has {rank} axes, but the input has shape {x.shape}")
     chain = stages(_with_rank(spec, rank), x.shape[1:], _zero_weight(spec, rank, x.shape[0], g.shape[0]), 1)
@@ -146,7 +148,7 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     for s in reversed(chain[at + 1 :]):
         g = s.adjoint(g)
     (stage,) = _weighted(chain)
-    return stage.weight_gradient(x, g)
+    return np.asarray(stage.weight_gradient(x, g))
 
 
 def stages(spec: Spec, size: Size, weight: Any = None, channels: int = 1) -> list[Stage]:
@@ -203,7 +205,8 @@ def _with_rank(spec: Spec, rank: int) -> Spec:
     if not spec.is_scalar:
         return spec
     concrete: Any = spec  # every registered spec is a frozen dataclass
-    return replace(concrete, stride=(spec.stride,) * rank)
+    out: Spec = replace(concrete, stride=(spec.stride,) * rank)
+    return out
 
 
 def _fir_weight(spec: Any, rank: int, channels: int, weight: Any) -> Array:

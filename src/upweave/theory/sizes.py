@@ -69,9 +69,9 @@ def _axis_inputs(spec: Any, output: int) -> tuple[tuple[int, int], ...]:
     if isinstance(spec, (ConvTranspose, ZeroInsertConv)):
         rest = output - axis_boundary(spec).excess + _int(spec.output_padding)  # = s·H + o
         most = max(s, _int(spec.dilation)) if isinstance(spec, ConvTranspose) else s
-        found = ((rest - o, o) for o in range(most))
+        found = [(rest - o, o) for o in range(most)]
     else:
-        found = ((output - axis_boundary(spec).excess, 0),)
+        found = [(output - axis_boundary(spec).excess, 0)]
     return tuple(sorted((h // s, o) for h, o in found if h % s == 0 and h >= s))
 
 

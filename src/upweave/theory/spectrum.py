@@ -1,8 +1,8 @@
 """The frequency view: zero insertion makes images of the spectrum, and the kernel is the filter that removes them.
 
-    |X(e^{jω})|       ▁▃█▃▁                          one base band
-    after insertion   █▁▃▁█▁▃▁█   X(e^{jsω})         s−1 images, at 2πm/s
-    ideal filter      ▔▔▏          gain s up to π/s, then nothing
+|X(e^{jω})|       ▁▃█▃▁                          one base band
+after insertion   █▁▃▁█▁▃▁█   X(e^{jsω})         s−1 images, at 2πm/s
+ideal filter      ▔▔▏          gain s up to π/s, then nothing
 """
 
 from __future__ import annotations
@@ -56,11 +56,10 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
 
 
 def images(what: Spec | PhaseBank, weight: Any = None) -> Array:
-    """The power that a white input has in each band of width 2π/s: shape (s₁…s_d), band m around 2πm/s, 0 the base band.
+    """The power that a white input has in each band of width 2π/s: shape (s₁…s_d), band m around 2πm/s.
 
-    Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form: (1/2π)∫e^{jωv} over a band is
-    sinc(v/s)/s·e^{2πjmv/s}.
-    The bands add up to Σ|h|². Arguments and errors as for `phase_bank`.
+    Band 0 is the base band, the others are images. Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form:
+    (1/2π)∫e^{jωv} over a band is sinc(v/s)/s·e^{2πjmv/s}. The bands add up to Σ|h|². Arguments and errors as for `phase_bank`.
     """
     impulse = impulse_response(what, weight)
     flat = impulse.h.reshape(-1, *impulse.h.shape[2:]).astype(np.float64)
@@ -124,7 +123,7 @@ def dtft(x: Any, omega: Any, start: int = 0) -> npt.NDArray[np.complex128]:
     """The discrete-time Fourier transform Σ_n x[n]·e^{−jωn} of a line whose first sample is n = `start`."""
     x = np.asarray(x)
     n = np.arange(start, start + len(x))
-    return np.exp(-1j * np.multiply.outer(np.asarray(omega, dtype=np.float64), n)) @ x
+    return np.asarray(np.exp(-1j * np.multiply.outer(np.asarray(omega, dtype=np.float64), n)) @ x)
 
 
 def _band(impulse: Impulse, axis: int, band: int) -> Array:
