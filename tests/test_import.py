@@ -37,6 +37,10 @@ def test_every_listed_name_is_there(name):
     assert name in dir(upweave)
 
 
+def test_modules_are_there_without_an_import_of_their_own():
+    assert _run("import upweave; print(upweave.testing.dot_test.__name__)") == "dot_test"
+
+
 def test_unknown_names_raise():
     with pytest.raises(AttributeError, match="nonsense"):
         getattr(upweave, "nonsense")  # noqa: B009

@@ -41,7 +41,7 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
     """The transform of the impulse response, H(e^{jω}) = Σ_u h[u]·e^{−jωu}, sampled at ω = 2πm/n on each axis.
 
     Complex, shape (C_out, C_in/g, n…), in FFT order (m = 0…n−1; `numpy.fft.fftshift` centres it); ω is in radians a
-    sample of the output grid, so that images stand at 2πm/s. Arguments and errors as for `phase_bank`.
+    sample of the output grid, so that images stand at 2πm/s. It takes 16·C_out·C_in/g·n^d bytes. Arguments and errors as for `phase_bank`.
     Source: the article, zero insertion and signal reconstruction.
     """
     if n < 1:
