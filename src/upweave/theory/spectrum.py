@@ -41,7 +41,8 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
     """The transform of the impulse response, H(e^{jω}) = Σ_u h[u]·e^{−jωu}, sampled at ω = 2πm/n on each axis.
 
     Complex, shape (C_out, C_in/g, n…), in FFT order (m = 0…n−1; `numpy.fft.fftshift` centres it); ω is in radians a
-    sample of the output grid, so that images stand at 2πm/s. It takes 16·C_out·C_in/g·n^d bytes. Arguments and errors as for `phase_bank`.
+    sample of the output grid, so that images stand at 2πm/s. It takes
+    16·C_out·C_in/g·n^d bytes. Arguments and errors as for `phase_bank`.
     Source: the article, zero insertion and signal reconstruction.
     """
     if n < 1:
@@ -59,7 +60,8 @@ def images(what: Spec | PhaseBank, weight: Any = None) -> Array:
     """The power that a white input has in each band of width 2π/s: shape (s₁…s_d), band m around 2πm/s.
 
     Band 0 is the base band, the others are images. Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form:
-    (1/2π)∫e^{jωv} over a band is sinc(v/s)/s·e^{2πjmv/s}. The bands add up to Σ|h|². Arguments and errors as for `phase_bank`.
+    (1/2π)∫e^{jωv} over a band is sinc(v/s)/s·e^{2πjmv/s}. The bands add up to Σ|h|².
+    Arguments and errors as for `phase_bank`.
     """
     impulse = impulse_response(what, weight)
     flat = impulse.h.reshape(-1, *impulse.h.shape[2:]).astype(np.float64)
