@@ -318,3 +318,11 @@ class Graph:
     def of(self, *ops: type[Op]) -> Iterator[Node]:
         """The nodes whose op is one of the given types."""
         return (n for n in self.nodes if isinstance(n.op, ops))
+
+
+def is_positional(shape: Shape) -> bool:
+    """Whether a constant of this shape has a value for each position (a position embedding), not one for each channel.
+
+    Such a constant takes part in a `Merge`, because it only fits the size that it was made for.
+    """
+    return sum(n != 1 for n in shape) > 1

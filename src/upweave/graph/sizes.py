@@ -140,9 +140,19 @@ def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
     near = next((f"at {n}: {why}" for n in window if n > size and (why := failure(n))), "")
     if not residues:
         return AxisSizes(name, dim, size, period, (), size, near, fixed=bool(fixed))
+    period, residues = _shortest(period, residues)
     small = (n for n in range(1, first + 1) if n % period in residues)
     least = next((n for n in small if not failure(n)), first)
     return AxisSizes(name, dim, size, period, residues, least, near)
+
+
+def _shortest(period: int, residues: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
+    """The same set of sizes with the least period that describes it."""
+    for short in range(1, period):
+        kept = {r % short for r in residues}
+        if period % short == 0 and len(kept) * (period // short) == len(residues):
+            return short, tuple(sorted(kept))
+    return period, residues
 
 
 def _is(grid: Grid, name: str, dim: int) -> bool:

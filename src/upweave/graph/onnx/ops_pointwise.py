@@ -6,7 +6,7 @@ import math
 import re
 
 from ...errors import ModelError
-from ..ir import Merge, Pointwise, Shape
+from ..ir import Merge, Pointwise, Shape, is_positional
 from .order import title
 from .registry import lowers
 from .state import Call, NotUnderstood, Value
@@ -66,16 +66,18 @@ def _per_channel(v: Value, rank: int) -> bool:
 
 @lowers(*SEVERAL)
 def several(call: Call) -> None:
-    """With one activation a `Pointwise`, with more a `Merge`; a constant that widens the result takes part."""
+    """With one activation a `Pointwise`, with more a `Merge`; a constant that widens the result, or is positional, takes part."""
     values = [v for v in call.inputs if v is not None]
     shapes = [call.shape(k) for k in range(len(call.inputs)) if call.has(k)]
     out = broadcast(call, shapes)
     moving = [v for v in values if v.weight is None]
     constant = [v for v in values if v.weight is not None]
-    if len(moving) == 1 and moving[0].shape == out:
+    positional = any(is_positional(v.shape or ()) for v in constant)
+    if len(moving) == 1 and moving[0].shape == out and not positional:
         linear = call.op in ("Add", "Sub", "Mul", "Sum", "Mean") or (call.op == "Div" and values[0] is moving[0])
         linear = linear and all(_per_channel(v, len(out)) for v in constant)
         call.emit(Pointwise(snake(call.op), not linear), [moving[0].name], out)
         return
-    taking_part = moving if broadcast(call, [v.shape or () for v in moving]) == out else values
+    enough = not positional and broadcast(call, [v.shape or () for v in moving]) == out
+    taking_part = moving if enough else values
     call.emit(Merge(snake(call.op)), [v.name for v in taking_part], out)

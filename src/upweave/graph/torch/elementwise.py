@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..ir import Expand, Merge, Pointwise, Reduce, Shape
+from ..ir import Expand, Merge, Pointwise, Reduce, Shape, is_positional
 from .constants import shape_of
 from .registry import Unsupported, lowers
 from .values import Const, Value, flat, operator_name
@@ -17,20 +17,21 @@ _LINEAR_IN_FIRST = {"div", "divide", "true_divide", "lerp"}
 
 
 def elementwise(walker: Walker, node: Any, args: dict[str, Any], kind: str) -> Any:
-    """One activation: `Pointwise` (broadcast first if a constant is larger). Several: `Merge`."""
+    """One activation: `Pointwise`, or a `Merge` with a constant that widens it or has a value for each position. Several: `Merge`."""
     tensors = [v for v in flat(args) if isinstance(v, (Value, Const))]
     activations = [v for v in tensors if isinstance(v, Value)]
     if isinstance(node.meta["val"], (list, tuple)):
         raise Unsupported("it returns several tensors")
     shape = shape_of(node.meta["val"])
     distinct = list(dict.fromkeys(activations))
-    if len(distinct) == 1 and distinct[0].shape == shape:
+    positional = any(isinstance(v, Const) and is_positional(v.shape) for v in tensors)
+    if len(distinct) == 1 and distinct[0].shape == shape and not positional:
         repeated = len(activations) > 1 and kind not in ("add", "sub")
         linear = kind in _LINEAR or (kind in _LINEAR_IN_FIRST and tensors[0] is distinct[0])
         return walker.emit(Pointwise(kind, nonlinear=repeated or not linear), distinct, shape)
     if len(distinct) == 1:
         return walker.emit(Merge(kind), list(dict.fromkeys(tensors)), shape)
-    needed = _broadcast([v.shape for v in distinct]) != shape
+    needed = positional or _broadcast([v.shape for v in distinct]) != shape
     return walker.emit(Merge(kind), list(dict.fromkeys(tensors)) if needed else distinct, shape)
 
 
