@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 def shape_text(shape: tuple[int, ...]) -> str:
-    """A shape as the command line takes it: 1,3,256,256."""
-    return ",".join(map(str, shape))
+    """A shape as the command line takes it: 1x3x256x256."""
+    return "x".join(map(str, shape))
 
 
 def agreement(torch_report: Report, onnx_report: Report) -> str:
@@ -54,7 +54,7 @@ def audit_example(example: Example, folder: Path, console: Console) -> list[tupl
     console.print(f"[dim]$ {command}[/dim]", highlight=False)
     report = upweave.audit(model, [example.input])
     console.print(report)
-    report.save(folder / f"{example.name}.html")
+    report.save(folder / f"{example.name}.html", force=True)
     reports = [(command, report)]
 
     if example.exported:
@@ -63,7 +63,7 @@ def audit_example(example: Example, folder: Path, console: Console) -> list[tupl
         from_onnx = upweave.audit(path)
         console.print(f"[dim]$ {command}[/dim]", highlight=False)
         console.print(f"{agreement(report, from_onnx)}\n", highlight=False)
-        from_onnx.save(folder / f"{example.name}.onnx.html")
+        from_onnx.save(folder / f"{example.name}.onnx.html", force=True)
         reports.append((command, from_onnx))
     return reports
 

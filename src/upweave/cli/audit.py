@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelError
 from . import _swallow_stdout
 from .inputs import arguments, codes, shapes
-from .target import load, user_code
+from .target import check, is_file, reading
 
 if TYPE_CHECKING:
     from ..audit.config import Config
@@ -127,14 +127,19 @@ def read_target(
     target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: str, traceback: bool
 ) -> tuple[Graph, Any]:
     """The graph of a target, under the name that the user gave it, and the module behind it if there is one."""
+    check(target)
     shapes_given = shapes(inputs, typed=not target.lower().endswith(".onnx"))
     arguments_given = arguments(args)
-    from ..graph.load import load as read
+    if is_file(target):
+        if arguments_given:
+            raise ModelError(f"--arg is for factories; '{target}' is a file")
+    elif shapes_given is None:
+        raise ModelError(f"'{target}' needs the shape of each input: --input 1x3x64x64")
+    from ..graph.load import load
 
     quiet()
-    source = load(target, arguments_given, device, show_traceback=traceback)
-    with user_code(target, traceback):
-        graph, model = read(source, shapes_given)
+    with reading(target, show_traceback=traceback):
+        graph, model = load(target, shapes_given, args=arguments_given, device=device)
     return dataclasses.replace(graph, target=target), model
 
 

@@ -2,9 +2,86 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from .audit import emit
+from .inputs import integers
+
+if TYPE_CHECKING:
+    from ..theory.design import Candidate
+
+
 @click.command("design", short_help="Layers that turn one size into another, best first.")
-def command() -> int:
-    """List (k, s, p, o, d)."""
+@click.option("--in", "sizes", required=True, metavar="SIZES", help="One size, or a chain of them: 4,8,16,32.")
+@click.option("--out", "output", type=click.IntRange(min=1), help="The size to reach, for a single --in.")
+@click.option(
+    "--max-kernel", type=click.IntRange(1, 64), default=16, show_default=True, help="The largest kernel to try."
+)
+@click.option("--stride", metavar="S", help="The strides to try, separated by commas; default: what the sizes suggest.")
+@click.option("--dilation", metavar="D", default="1", show_default=True, help="The dilations to try.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), default=5, show_default=True, help="How many to list for each step."
+)
+@click.option("--format", "fmt", type=click.Choice(("text", "json")), default="text", show_default=True)
+def command(
+    sizes: str, output: int | None, max_kernel: int, stride: str | None, dilation: str, limit: int, fmt: str
+) -> int:
+    """List the transposed convolutions that take one size to another, one axis at a time, and say why each ranks
+    where it does.
+
+    \b
+    upweave design --in 4 --out 8
+    upweave design --in 4,8,16,32
+    """
+    chain = integers(sizes, "--in")
+    if output is not None:
+        if len(chain) != 1:
+            raise click.UsageError("--out goes with a single --in; a chain names all its sizes in --in")
+        chain = (*chain, output)
+    if len(chain) < 2:
+        raise click.UsageError("give --out, or a chain of at least two sizes in --in")
+    strides = integers(stride, "--stride") if stride is not None else None
+    dilations = integers(dilation, "--dilation")
+    from ..theory.design import design_chain
+
+    steps = design_chain(chain, max_kernel=max_kernel, dilation=dilations, stride=strides, limit=limit)
+    emit(as_json(chain, steps) if fmt == "json" else as_text(chain, steps))
     return 0
+
+
+def as_text(chain: tuple[int, ...], steps: tuple[tuple[Candidate, ...], ...]) -> str:
+    """A numbered list for each step."""
+    lines: list[str] = []
+    for a, b, found in zip(chain, chain[1:], steps, strict=False):
+        lines.append(f"{a} → {b}")
+        lines += [f"  {n}. {candidate}" for n, candidate in enumerate(found, 1)]
+    return "\n".join(lines) + "\n"
+
+
+def as_json(chain: tuple[int, ...], steps: tuple[tuple[Candidate, ...], ...]) -> str:
+    """A list of steps: in, out, candidates (spec, coverage, shift, cost, reasons)."""
+    import json
+
+    from ..audit.render.json import plain, spec_to_dict
+
+    out: list[dict[str, Any]] = [
+        {
+            "in": a,
+            "out": b,
+            "candidates": [
+                {
+                    "spec": spec_to_dict(c.spec),
+                    "coverage": plain(c.coverage),
+                    "alignment": c.alignment.kind,
+                    "shift": plain(c.shift),
+                    "cost": c.cost,
+                    "reasons": list(c.reasons),
+                }
+                for c in found
+            ],
+        }
+        for a, b, found in zip(chain, chain[1:], steps, strict=False)
+    ]
+    return json.dumps(out, indent=2, ensure_ascii=False) + "\n"

@@ -15,14 +15,13 @@ if TYPE_CHECKING:
 @click.command("sizes", short_help="The input sizes that a model maps to the output it promises.")
 @target_options
 @click.option("--format", "fmt", type=click.Choice(("text", "json")), default="text", show_default=True)
-def command(
-    target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: str, traceback: bool, fmt: str
-) -> int:
+def command(target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: str, traceback: bool, fmt: str) -> int:
     """List, for every spatial axis of every input of TARGET, the sizes that come out as they should."""
     graph, _ = read_target(target, inputs, args, device, traceback)
-    from ..graph.sizes import valid_sizes_of_graph
+    from ..graph.infer import infer
+    from ..graph.sizes import sizes_of
 
-    found = valid_sizes_of_graph(graph)
+    found = sizes_of(infer(graph))
     emit(as_json(found, target) if fmt == "json" else as_text(found))
     return 0
 
@@ -32,7 +31,7 @@ def as_text(found: ValidSizes) -> str:
     lines: list[str] = []
     for a in found.axes:
         lines.append(f"{a.input}[{a.dim}]  {a}")
-        first = [n for n in a.sizes(max(a.least, a.size) + 4 * a.period)][:8]
+        first = a.sizes(max(a.least, a.size) + 4 * a.period)[:8]
         if first and not a.is_free:
             lines.append(f"    valid: {', '.join(map(str, first))} …")
         if a.failure:
@@ -58,4 +57,7 @@ def as_json(found: ValidSizes, target: str) -> str:
         }
         for a in found.axes
     ]
-    return json.dumps({"target": target, "axes": axes, "unknown": list(found.unknown)}, indent=2, ensure_ascii=False) + "\n"
+    return (
+        json.dumps({"target": target, "axes": axes, "unknown": list(found.unknown)}, indent=2, ensure_ascii=False)
+        + "\n"
+    )

@@ -52,6 +52,6 @@ def _named(text: str, inputs: Any, args: Mapping[str, Any] | None, device: str) 
     if ":" in text:
         from .torch import from_torch, resolve_target
 
-        module = resolve_target(text, args, device="meta" if device == "meta" else "cpu")
+        module = resolve_target(text, args, device=device)
         return replace(from_torch(module, inputs), target=text), module
     raise ModelError(f"{text}: not a model; give an .onnx or .pt2 file, or package.module:factory")

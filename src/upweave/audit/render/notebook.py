@@ -28,7 +28,7 @@ def to_notebook(report: Report) -> str:
             fix = f"<br><small>Fix ({escape(f.fix.applicability)}): {escape(f.fix.message)}</small>" if f.fix else ""
             rows.append(
                 f'<tr><td style="{_CELL}"><code>{escape(path or "the model")}</code>{what}</td>'
-                f'<td style="{_CELL};color:{_COLOURS[str(f.level)]};white-space:nowrap"><b>{escape(f.code)}</b> {escape(f.name)}</td>'
+                f'<td style="{_CELL};color:{_COLOURS[str(f.level)]}"><b>{escape(f.code)}</b> {escape(f.name)}</td>'
                 f'<td style="{_CELL}">{escape(f.message)}{fix}</td></tr>'
             )
     more = len(report.findings) - shown

@@ -1,12 +1,12 @@
 """A report in the terminal: the findings, grouped by layer, and a summary line.
 
-    decoder.up1  ConvTranspose kernel 3, stride 2 …  64×64 → 128×128        models/generator.py:31
-      UW101 uneven-coverage  warning
-        …
-        = 4 · 2 · 2 · 1 taps
-        fix (safe): …
+decoder.up1  ConvTranspose kernel 3, stride 2 …  64×64 → 128×128        models/generator.py:31
+  UW101 uneven-coverage  warning
+    …
+    = 4 · 2 · 2 · 1 taps
+    fix (safe): …
 
-    Found 3 findings (2 warnings, 1 note) in 14 layers.
+Found 3 findings (2 warnings, 1 note) in 14 layers.
 """
 
 from __future__ import annotations

@@ -32,7 +32,11 @@ def number(value: float | Fraction, digits: int = 4) -> str:
 def times(values: Any) -> str:
     """Numbers joined by ×; a list of equal ones is written once: 3, 3×5."""
     if not isinstance(values, (list, tuple)):
-        return number(values) if isinstance(values, (int, float, Fraction)) and not isinstance(values, bool) else str(values)
+        return (
+            number(values)
+            if isinstance(values, (int, float, Fraction)) and not isinstance(values, bool)
+            else str(values)
+        )
     if values and all(v == values[0] for v in values):
         return times(values[0]) if not isinstance(values[0], (list, tuple)) else "/".join(times(v) for v in values[0])
     return "×".join("/".join(times(w) for w in v) if isinstance(v, (list, tuple)) else times(v) for v in values)

@@ -22,10 +22,6 @@ class Views:
         if alias is not None and not alias.is_write and any(r.alias_info is not None for r in schema.returns):
             self._base[node] = node.args[0]
 
-    def is_view(self, node: fx.Node) -> bool:
-        """True if writing to `node` writes to another tensor as well."""
-        return node in self._base
-
     def bases(self, node: fx.Node) -> list[fx.Node]:
         """`node`, its base, the base of that, and so on."""
         chain = [node]

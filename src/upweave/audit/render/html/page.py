@@ -44,6 +44,8 @@ class Section:
     level: str = ""
     said: tuple[Said, ...] = ()
     figures: list[Figure] = field(default_factory=list)
+    same: tuple[tuple[str, str, str], ...] = ()
+    """(title of a figure, anchor and title of the section that shows it already)."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def _verdict(report: Report) -> str:
         return "No layer of this model changes the resolution."
     if not report.findings:
         return "Clean: no layer makes checkerboards, leaves gaps, shifts the picture or breaks on sizes."
-    names = {}
+    names: dict[str, int] = {}
     for f in sorted(report.findings, key=lambda f: (-f.level, f.code)):
         names[f.name] = names.get(f.name, 0) + 1
     listed = ", ".join(f"{name} ×{n}" if n > 1 else name for name, n in names.items())
@@ -194,8 +196,23 @@ def _sections(report: Report, id_: str) -> tuple[list[Section], list[Section]]:
             section.level, section.said = _worst(findings), _said(findings)
             section.figures = meeting_figures(findings, report.grids.meetings)
             out.append(section)
+    out.sort(key=lambda s: -Level.parse(s.level))
+    shown: dict[tuple[str, str], Section] = {}
+    for section in out:
+        _share(section, shown)
     quiet = [_section(layers, [], report, f"{id_}-q{i}") for i, layers in enumerate(list(sound.values())[:SOUND_SHOWN])]
+    for section in quiet:
+        _share(section, shown)
     return out, quiet
+
+
+def _share(section: Section, shown: dict[tuple[str, str], Section]) -> None:
+    """Leave out the figures that an earlier section shows already, and say where."""
+    keys = [(f.title, str(f.drawing)) for f in section.figures]
+    section.same = tuple((k[0], shown[k].anchor, shown[k].title) for k in keys if k in shown)
+    section.figures = [f for f, k in zip(section.figures, keys, strict=True) if k not in shown]
+    for k in keys:
+        shown.setdefault(k, section)
 
 
 def _section(layers: list[Layer], findings: list[Finding], report: Report, anchor: str) -> Section:

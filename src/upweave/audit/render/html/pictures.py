@@ -11,7 +11,7 @@ import numpy as np
 from ....convert.forward import impulse_response, phase_bank
 from ....errors import UpweaveError
 from ....graph.ir import PixelShuffle
-from ....spec import Conv, ConvPixelShuffle, ConvTranspose, Spec
+from ....spec import Conv, ConvTranspose, Spec
 from ....theory.coverage import coverage, coverage_line
 from ....theory.gain import gain_imbalance
 from ....theory.spectrum import image_rejection
@@ -49,14 +49,18 @@ def kernel_of(layer: Layer) -> Kernel | None:
         return None
     if isinstance(spec, Conv):
         axes = spec.per_axis(rank)
-        spec = ConvTranspose(
-            tuple(a.kernel for a in axes),
-            tuple(a.stride for a in axes),
-            tuple((a.begin, a.end) for a in axes),
-            0,
-            tuple(a.dilation for a in axes),
-            spec.groups,
-        ) if max(a.stride for a in axes) > 1 else None
+        spec = (
+            ConvTranspose(
+                tuple(a.kernel for a in axes),
+                tuple(a.stride for a in axes),
+                tuple((a.begin, a.end) for a in axes),
+                0,
+                tuple(a.dilation for a in axes),
+                spec.groups,
+            )
+            if max(a.stride for a in axes) > 1
+            else None
+        )
         return None if spec is None else Kernel(_spread(spec, rank), None, rank)
     try:
         return Kernel(_spread(spec, rank), _weight(layer), rank)
@@ -131,7 +135,10 @@ def _coverage(kernel: Kernel, *, backwards: bool) -> list[Figure]:
 
 def _backward(figure: Figure) -> Figure:
     """The same picture, read as the gradient of a strided convolution."""
-    titles = {"Taps per output, one period": "Gradient paths per input, one period", "With its borders": "Gradient, with its borders"}
+    titles = {
+        "Taps per output, one period": "Gradient paths per input, one period",
+        "With its borders": "Gradient, with its borders",
+    }
     caption = figure.caption.replace("output position", "input position")
     if caption == figure.caption:
         caption = "Backwards the layer is a transposed convolution. " + caption
@@ -153,23 +160,22 @@ def _phases(kernel: Kernel) -> list[Figure]:
 
 
 def _response(kernel: Kernel) -> list[Figure]:
-    try:
-        impulse = impulse_response(kernel.spec, kernel.weight)
-    except UpweaveError:
-        return []
     strides = kernel.strides
     axes = [a for a, s in enumerate(strides) if s > 1]
-    powers = [power_along(impulse.h, a) for a in axes]
-    if not powers or max(float(p.max()) for p in powers) <= 0:
+    try:
+        plain = impulse_response(kernel.spec)
+        own = None if kernel.weight is None else impulse_response(kernel.spec, kernel.weight)
+    except UpweaveError:
         return []
-    same = all(strides[a] == strides[axes[0]] for a in axes) and all(np.allclose(p, powers[0]) for p in powers)
-    if same:
-        powers = powers[:1]
+    if not axes:
+        return []
+    powers = [] if own is None else [power_along(own.h, a) for a in axes]
     rejection = None
     if kernel.weight is not None and kernel.weight.size <= LARGEST_WEIGHT // 8:
         found = image_rejection(kernel.spec, kernel.weight)
         rejection = (found.typical, found.worst)
-    return [response_figure(powers, [strides[a] for a in axes], kernel.weight is not None, rejection)]
+    equal = [power_along(plain.h, a) for a in axes]
+    return [response_figure(powers, equal, [strides[a] for a in axes], rejection)]
 
 
 def _alignment(layer: Layer) -> list[Figure]:
@@ -181,11 +187,16 @@ def _alignment(layer: Layer) -> list[Figure]:
         stride = b.step / a.step
         if stride <= 1 or b.root != a.root or stride > 64:
             continue
-        offset = (b.origin - a.origin) / a.step - (r.crops[i][0] if r.crops else 0)
-        said = layer.alignment[i] if i < len(layer.alignment) else {}
-        key = (stride, offset, said.get("class"))
+        # what is padded on behind the layer (a negative crop) serves the next kernel and moves nothing
+        offset = (b.origin - a.origin) / a.step - max(0, r.crops[i][0] if r.crops else 0)
+        said = str(layer.alignment[i].get("class", "other")) if i < len(layer.alignment) else "other"
+        if offset == (stride - 1) / 2:
+            said = "centred"
+        elif offset == 0 and said == "other":
+            said = "phase-0"
+        key = (stride, offset, said)
         if key not in seen:
-            seen[key] = alignment_figure(Fraction(stride), Fraction(offset), str(said.get("class", "other")), f"axis {i}")
+            seen[key] = alignment_figure(Fraction(stride), Fraction(offset), said, f"axis {i}")
     if len(seen) == 1:
         (figure,) = seen.values()
         return [Figure("Alignment", figure.drawing, figure.caption)]

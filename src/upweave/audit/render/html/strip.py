@@ -1,4 +1,4 @@
-"""The network as a strip of grids: every resampling layer is a station, between the grids that it turns into each other."""
+"""The network as a strip of grids: every resampling layer is a station between two of them."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def alignment_figure(stride: Fraction, offset: Fraction, kind: str, axis: str = 
     """Input n sits at output index `stride`·n + `offset`; the ideal offset is (stride − 1)/2."""
     shift = offset - (stride - 1) / 2
     cells = 3 if stride <= 4 else 2
-    span = int(ceil(stride * cells)) + 2
+    span = ceil(stride * cells) + 2
     left = -1 - max(0, ceil(-min(shift, Fraction(0))))
     right = span - 1 + max(0, ceil(max(shift, Fraction(0))))
     width = 320.0
@@ -44,7 +44,9 @@ def alignment_figure(stride: Fraction, offset: Fraction, kind: str, axis: str = 
         body.append(svg.line(x_of(actual), 86, x_of(actual), 98, "drop"))
         if shift and n == 0:
             body.append(svg.line(x_of(ideal), 48, x_of(actual), 60, "arrow"))
-    body.append(svg.text(4, 14, "half-pixel ideal", "t", "start"))
+    body.append(svg.text(4, 14, "dashed: the half-pixel ideal", "t", "start"))
+    if shift:
+        body.append(svg.text(width - 4, 14, f"shift {number(shift)}", "t image-t", "end"))
     dots = range(ceil(left), right + 1)
     for m in dots:
         inside = 0 <= m < stride * cells
@@ -53,14 +55,18 @@ def alignment_figure(stride: Fraction, offset: Fraction, kind: str, axis: str = 
             body.append(svg.text(x_of(m), 124, m, "t"))
     body.append(svg.text(width / 2, 142, "output samples", "t"))
     size = "0" if not shift else f"{number(shift)} output sample{'' if abs(shift) <= 1 else 's'}"
-    side = "right on the ideal grid" if not shift else f"{number(abs(shift))} samples {'before' if shift < 0 else 'behind'} it"
+    side = (
+        "right on the ideal grid"
+        if not shift
+        else f"{number(abs(shift))} samples {'before' if shift < 0 else 'behind'} it"
+    )
     said = WORDS.get(kind, kind)
     where = f" ({axis})" if axis else ""
     return Figure(
         f"Alignment{where}",
         svg.svg(width, 148, body, f"alignment {kind}, shift {size}"),
-        f"Dashed cells are where the inputs belong on a half-pixel grid, filled cells where the layer puts their centres: "
-        f"{side}. Class: {said}.",
+        "Dashed cells are where the inputs belong on a half-pixel grid, filled cells where the layer puts their "
+        f"centres: {side}. Class: {said}.",
     )
 
 

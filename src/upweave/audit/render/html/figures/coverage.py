@@ -19,7 +19,7 @@ def tile(counts: Any, label: str) -> Markup:
     grid = np.atleast_2d(np.asarray(counts))
     rows, columns = grid.shape
     numbers = columns <= LARGEST_TILE and rows <= LARGEST_TILE
-    size = min(44.0, 260.0 / max(columns, rows)) if numbers else 260.0 / max(rows, columns)
+    size = min(64.0, 264.0 / max(columns, rows)) if numbers else 264.0 / max(rows, columns)
     top = float(grid.max(initial=0))
     pad = 1.0
     body: list[Markup] = svg.cells(grid, size, pad, pad, top)
@@ -57,7 +57,7 @@ def columns_of(values: Any, label: str, width: float = 300.0, height: float = 12
     n, top = len(line), max(float(line.max(initial=0)), 1.0)
     step = (width - 24) / max(n, 1)
     body: list[Markup] = []
-    for value in sorted({0, int(line.max(initial=0)), int(line.min(initial=0))}):
+    for value in sorted({0, int(line.max()), int(line.min())}):
         y = height - 14 - (height - 26) * value / top
         body += [svg.line(22, y, width, y, "axis"), svg.text(16, y + 4, value, "t", "end")]
     for i, value in enumerate(line):
@@ -74,7 +74,7 @@ def columns_of(values: Any, label: str, width: float = 300.0, height: float = 12
 def spread(counts: Any) -> str:
     """ "1 to 4 taps", "2 taps everywhere"."""
     values = np.asarray(counts)
-    low, high = int(values.min(initial=0)), int(values.max(initial=0))
+    low, high = int(values.min()), int(values.max())
     if low == high:
         return f"{low} {'tap' if low == 1 else 'taps'} everywhere"
     return f"{low or 'no'} to {high} taps"
@@ -103,7 +103,7 @@ def coverage_figures(period: Any, whole: Any, size: tuple[int, ...], rank: int) 
         Figure(
             "With its borders",
             field(whole, f"coverage of all {outputs} outputs of an input of {inputs}"),
-            f"Every output of an input of {inputs}: {spread(whole)}, darker is more.{holes}",
+            f"Every output of an input of {inputs}: {spread(whole)}, stronger colour is more.{holes}",
         )
     )
     return out
@@ -119,7 +119,7 @@ def composite_figure(patterns: list[tuple[int, ...]], layers: tuple[str, ...]) -
         grid = np.asarray(patterns[0])
         short = len(grid) <= LARGEST_TILE
         drawing = tile(grid, "composite pattern") if short else columns_of(grid, "composite pattern")
-    low, high = int(grid.min(initial=1)), int(grid.max(initial=1))
+    low, high = int(grid.min()), int(grid.max())
     ratio = f"{high / low:.3g} times as many as the quietest" if low else "while some receive none"
     return Figure(
         "All layers so far, together",

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from markupsafe import Markup
 
-from ....finding import Finding
 from .....graph.grid import Grid, Meeting
+from ....finding import Finding
 from ...words import number
 from .. import svg
 from . import Figure
@@ -40,8 +40,8 @@ def meeting_figure(meeting: Meeting) -> Figure:
     return Figure(
         f"Where the grids meet (axis {meeting.dim})",
         svg.svg(width, 120, body, f"two grids, up to {size} samples apart"),
-        f"The first samples of both tensors, placed on the model's input. Samples of the same index are merged although "
-        f"they lie up to {size} samples apart.",
+        "The first samples of both tensors, placed on the model's input. Samples of the same index are merged "
+        f"although they lie up to {size} samples apart.",
     )
 
 

@@ -32,7 +32,11 @@ def phases_figure(strength: Any, support: Any, weighted: bool) -> Figure:
     else:
         drawing = _two_axes(strength, support)
     n = int(np.prod(strength.shape[:rank]))
-    what = "darker is stronger (root mean square over the channels)" if weighted else "every filled cell is a tap"
+    what = (
+        "stronger colour is a stronger tap (root mean square over the channels)"
+        if weighted
+        else "every filled cell is a tap"
+    )
     return Figure(
         "The phases, side by side",
         drawing,
@@ -46,7 +50,8 @@ def _block(strength: Any, support: Any, size: float, x: float, y: float, top: fl
     body += svg.cells(np.where(support > 0, np.maximum(strength, top * 0.08), 0), size, x, y, top)
     for r, c in zip(*np.nonzero(np.asarray(support) == 0), strict=True):
         body.append(svg.rect(x + c * size, y + r * size, size, size, "hole"))
-    body.append(svg.cell_lines(*support.shape, size, x, y))
+    rows, columns = np.shape(support)
+    body.append(svg.cell_lines(rows, columns, size, x, y))
     return body
 
 
