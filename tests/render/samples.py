@@ -95,7 +95,16 @@ def many(n: int = 50) -> Report:
     x = "x"
     for i in range(n):
         x = net.conv(x, 4, 4, 2, 1, path=f"block.{i}.down")
-        x = net.up(x, 4, 3 if i % 2 else 4, 2, 1, i % 2, path=f"block.{i}.up", weight=_random(4, 4, 3 + (i + 1) % 2, 3 + (i + 1) % 2))
+        x = net.up(
+            x,
+            4,
+            3 if i % 2 else 4,
+            2,
+            1,
+            i % 2,
+            path=f"block.{i}.up",
+            weight=_random(4, 4, 3 + (i + 1) % 2, 3 + (i + 1) % 2),
+        )
     return net.audit()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.render.samples import SAMPLES, evil, gan, many, silenced, unet, vocoder, volume
-from upweave.audit.render.html import render_html, to_html, svg
+from upweave.audit.render.html import render_html, svg, to_html
 from upweave.audit.render.html.figures.alignment import alignment_figure
 from upweave.audit.render.html.figures.coverage import columns_of, field, tile
 from upweave.audit.render.html.figures.phases import gain_figure, phases_figure

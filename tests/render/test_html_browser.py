@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.browser
 
 OVERFLOW = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-FLAT = """() => [...document.querySelectorAll('svg')].filter(s => !s.closest('details:not([open])') && s.getAttribute('width') !== '0')
+FLAT = """() => [...document.querySelectorAll('svg')]
+  .filter(s => !s.closest('details:not([open])') && s.getAttribute('width') !== '0')
   .filter(s => { const b = s.getBoundingClientRect(); return b.width < 4 || b.height < 4; }).length"""
 SPILL = """() => [...document.querySelectorAll('figure')].filter(f => {
   const s = f.querySelector('svg').getBoundingClientRect(), b = f.getBoundingClientRect();
@@ -28,7 +29,8 @@ CONTRAST = """() => {
   const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e).backgroundColor;
     if (!/, 0\\)$|transparent/.test(c)) return c; } return 'rgb(255,255,255)'; };
   const bad = [];
-  for (const e of document.querySelectorAll('p, h1, h2, h3, h4, dt, dd, td, th, figcaption, a, summary, span, code, li')) {
+  const texts = 'p, h1, h2, h3, h4, dt, dd, td, th, figcaption, a, summary, span, code, li';
+  for (const e of document.querySelectorAll(texts)) {
     if (!e.textContent.trim() || e.closest('details:not([open])')) continue;
     const a = lum(getComputedStyle(e).color), b = lum(back(e));
     const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
@@ -68,6 +70,16 @@ def test_fits_shows_and_reads(opened: Page) -> None:
     assert opened.evaluate(OVERFLOW) <= 0
     assert opened.evaluate(SPILL) == 0
     assert opened.evaluate(CONTRAST) == []
+
+
+def test_the_checks_can_fail(browser: Browser) -> None:
+    context = browser.new_context(viewport={"width": 390, "height": 900}, offline=True)
+    page = context.new_page()
+    page.set_content("<p style='color:#999;background:#fff;width:500px'>faint</p><svg width='9' height='1'></svg>")
+    assert page.evaluate(OVERFLOW) > 0
+    assert page.evaluate(FLAT) == 1
+    assert len(page.evaluate(CONTRAST)) == 1
+    context.close()
 
 
 def test_anchors_open_what_they_point_at(browser: Browser, page_file: Path) -> None:

@@ -62,7 +62,8 @@ def test_notebook_cell_is_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(3, "3"), (0.5, "½"), (-0.5, "−½"), (2.25, "2¼"), (1 / 3, "0.3333"), (-2, "−2"), (0, "0"), (1e9, "1000000000")]
+    ("value", "text"),
+    [(3, "3"), (0.5, "½"), (-0.5, "−½"), (2.25, "2¼"), (1 / 3, "0.3333"), (-2, "−2"), (0, "0"), (1e9, "1000000000")],
 )
 def test_numbers(value: float, text: str) -> None:
     assert number(value) == text
@@ -85,7 +86,9 @@ def test_github_escapes() -> None:
 
 def test_github_names_the_line() -> None:
     assert to_github(gan()).startswith("::")
-    assert any("file=model.py,line=1,title=UW101 uneven-coverage::up.0: " in line for line in to_github(gan()).splitlines())
+    assert any(
+        "file=model.py,line=1,title=UW101 uneven-coverage::up.0: " in line for line in to_github(gan()).splitlines()
+    )
 
 
 def test_places() -> None:
