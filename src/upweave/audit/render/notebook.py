@@ -20,12 +20,12 @@ def to_notebook(report: Report) -> str:
     rows: list[str] = []
     shown = 0
     for path, layer, findings in grouped(report):
-        what = f"<br><small>{escape(describe(layer))} · {escape(shape_words(layer))}</small>" if layer else ""
+        what = f"<br/><small>{escape(describe(layer))} · {escape(shape_words(layer))}</small>" if layer else ""
         for f in findings:
             if shown == MOST:
                 break
             shown += 1
-            fix = f"<br><small>Fix ({escape(f.fix.applicability)}): {escape(f.fix.message)}</small>" if f.fix else ""
+            fix = f"<br/><small>Fix ({escape(f.fix.applicability)}): {escape(f.fix.message)}</small>" if f.fix else ""
             rows.append(
                 f'<tr><td style="{_CELL}"><code>{escape(path or "the model")}</code>{what}</td>'
                 f'<td style="{_CELL};color:{_COLOURS[str(f.level)]}"><b>{escape(f.code)}</b> {escape(f.name)}</td>'

@@ -48,10 +48,12 @@ def _heading(path: str, layer: Layer | None, findings: list[Finding], report: Re
     text = Text(_clean(path or report.target or "the model"), style="bold")
     if layer is not None:
         text.append(f"  {_clean(describe(layer))}", style="not bold dim")
-        text.append(f"  {shape_words(layer)}", style="not bold dim")
     where = next((f.where for f in findings if f.where), layer.where if layer else None)
+    second = [shape_words(layer)] if layer is not None else []
     if where:
-        text.append(f"  {_clean(where)}", style="not bold dim")
+        second.append(_clean(where))
+    if second:
+        text.append(f"\n  {'  '.join(second)}", style="not bold dim")
     return text
 
 

@@ -30,16 +30,21 @@ def number(value: float | Fraction, digits: int = 4) -> str:
 
 
 def times(values: Any) -> str:
-    """Numbers joined by ×; a list of equal ones is written once: 3, 3×5."""
-    if not isinstance(values, (list, tuple)):
-        return (
-            number(values)
-            if isinstance(values, (int, float, Fraction)) and not isinstance(values, bool)
-            else str(values)
-        )
-    if values and all(v == values[0] for v in values):
-        return times(values[0]) if not isinstance(values[0], (list, tuple)) else "/".join(times(v) for v in values[0])
-    return "×".join("/".join(times(w) for w in v) if isinstance(v, (list, tuple)) else times(v) for v in values)
+    """Numbers joined by ×, equal ones written once; (begin, end) pairs as 1/2: 3, 3×5, 1/2."""
+    if isinstance(values, (list, tuple)):
+        shown = [_pair(v) for v in values]
+        return shown[0] if shown and len(set(shown)) == 1 else "×".join(shown)
+    if isinstance(values, (int, float, Fraction)) and not isinstance(values, bool):
+        return number(values)
+    return str(values)
+
+
+def _pair(value: Any) -> str:
+    """One entry of `times`: a number, or a pair."""
+    if not isinstance(value, (list, tuple)):
+        return times(value)
+    shown = [times(v) for v in value]
+    return shown[0] if len(set(shown)) == 1 else "/".join(shown)
 
 
 def describe(layer: Layer) -> str:

@@ -1,0 +1,122 @@
+"""`upweave rules`, `explain`, `sizes`, `design`, and the options as values."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.conftest import Upweave
+from upweave import __version__
+from upweave.audit import all_rules
+from upweave.cli.inputs import Input, arguments, codes, literal, parse_input, shapes
+
+
+def test_version_and_help(upweave: Upweave) -> None:
+    assert upweave("--version").out == f"upweave {__version__}\n"
+    assert "Commands:" in upweave("--help").out
+    assert upweave("--help").code == 0
+    assert upweave().code == 2
+    for name in ("audit", "explain", "rules", "sizes", "design"):
+        assert upweave(name, "--help").out.startswith(f"Usage: upweave {name}")
+
+
+def test_rules(upweave: Upweave) -> None:
+    text = upweave("rules").out
+    listed = json.loads(upweave("rules", "--format", "json").out)
+    table = upweave("rules", "--format", "markdown").out
+    for rule, entry in zip(all_rules().values(), listed, strict=True):
+        assert (entry["code"], entry["name"], entry["level"]) == (rule.code, rule.name, str(rule.level))
+        assert rule.name in text
+        assert f"| {rule.code} | `{rule.name}` |" in table
+
+
+@pytest.mark.parametrize("text", ["UW101", "uw101", "uneven-coverage"])
+def test_explain(upweave: Upweave, text: str) -> None:
+    found = upweave("explain", text)
+    assert found.code == 0
+    assert found.out.startswith("# uneven-coverage (UW101)")
+    assert "## Why it is bad" in found.out
+
+
+def test_sizes(upweave: Upweave) -> None:
+    found = upweave("sizes", "factories_for_cli:unet", "--input", "1x3x8x8")
+    assert found.code == 0
+    assert "multiples of 2" in found.out
+    log = json.loads(upweave("sizes", "factories_for_cli:unet", "--input", "1x3x8x8", "--format", "json").out)
+    assert [a["period"] for a in log["axes"]] == [2, 2]
+
+
+def test_sizes_of_a_file(upweave: Upweave, uneven: Path) -> None:
+    assert upweave("sizes", uneven).code == 0
+
+
+def test_design(upweave: Upweave) -> None:
+    found = upweave("design", "--in", "4", "--out", "8")
+    assert found.out.startswith("4 → 8\n  1. k2 s2 p0 o0 d1")
+    chain = json.loads(upweave("design", "--in", "4,8,16", "--format", "json", "--limit", "2").out)
+    assert [(step["in"], step["out"]) for step in chain] == [(4, 8), (8, 16)]
+    assert all(len(step["candidates"]) == 2 for step in chain)
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--in", "4"),
+        ("--in", "4,8", "--out", "16"),
+        ("--in", "4,x"),
+        ("--in", "0", "--out", "3"),
+        ("--in", "4", "--out", "400", "--max-kernel", "2", "--stride", "1"),
+    ],
+)
+def test_design_refuses(upweave: Upweave, args: tuple[str, ...]) -> None:
+    assert upweave("design", *args).error
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1x3x64x64", Input((1, 3, 64, 64))),
+        ("1,3,64,64", Input((1, 3, 64, 64))),
+        ("1×3", Input((1, 3))),
+        ("7", Input((7,))),
+        ("7,", Input((7,))),
+        ("image=1x3", Input((1, 3), "image")),
+        ("a.b:0=1x3", Input((1, 3), "a.b:0")),
+        ("ids=1x77:int64", Input((1, 77), "ids", "int64")),
+    ],
+)
+def test_parse_input(text: str, value: Input) -> None:
+    assert parse_input(text) == value
+
+
+def test_shapes() -> None:
+    assert shapes([]) is None
+    assert shapes(["1x3", "2,2:int64"]) == [(1, 3), ("int64", (2, 2))]
+    assert shapes(["2x2:int64"], typed=False) == [(2, 2)]
+    assert shapes(["a=1x3", "b=2x2"]) == {"a": (1, 3), "b": (2, 2)}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("3", 3),
+        ("0.5", 0.5),
+        ("(1, 2)", (1, 2)),
+        ("true", True),
+        ("None", None),
+        ("fast", "fast"),
+        ("'3'", "3"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_literals(text: str, value: Any) -> None:
+    assert literal(text) == value
+    assert arguments([f"k={text}"]) == {"k": value}
+
+
+def test_codes() -> None:
+    assert codes([]) is None
+    assert codes(["UW1, UW2", "uneven-coverage"]) == ("UW1", "UW2", "uneven-coverage")
