@@ -48,10 +48,10 @@ def _axes(values: st.SearchStrategy[Any], rank: int) -> st.SearchStrategy[tuple[
 
 
 @st.composite
-def specs(draw: st.DrawFn, name: str, rank: int | None = None) -> Spec:
+def specs(draw: st.DrawFn, name: str, rank: int | None = None, scalar: bool | None = None) -> Spec:
     """A spec of class `name` with per-axis fields, or numbers alone where the draw says so."""
     rank = draw(st.sampled_from([1, 1, 2])) if rank is None else rank
-    scalar = draw(st.booleans())
+    scalar = draw(st.booleans()) if scalar is None else scalar
     small = 3 if rank > 1 else 4
 
     def field(values: st.SearchStrategy[Any]) -> Any:
@@ -83,10 +83,10 @@ def specs(draw: st.DrawFn, name: str, rank: int | None = None) -> Spec:
 
 
 @st.composite
-def layers(draw: st.DrawFn, name: str, rank: int | None = None) -> Layer:
+def layers(draw: st.DrawFn, name: str, rank: int | None = None, scalar: bool | None = None) -> Layer:
     """A layer of class `name` whose output is not empty."""
     rank = draw(st.sampled_from([1, 1, 2])) if rank is None else rank
-    spec = draw(specs(name, rank))
+    spec = draw(specs(name, rank, scalar))
     size = draw(_axes(st.integers(1, 5 if rank == 1 else 3), rank))
     try:
         output_size(spec, size)

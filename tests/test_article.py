@@ -56,7 +56,7 @@ def test_input_gradient_of_a_transposed_convolution_is_the_convolution():
 
 
 def test_fans_exchange_their_roles():
-    """The transposed convolution's fans are the convolution's, exchanged: (C_in·k/s, C_out·k) against (C_in·k, C_out·k/s)."""
+    """The transposed convolution's fans are the convolution's, exchanged: (C_in·k/s, C_out·k)."""
     assert upweave.fans(ConvTranspose(4, 2, 1), 64, 32) == (128.0, 128.0)
     assert upweave.fans(Conv(4, 2, 1), 32, 64) == upweave.fans(ConvTranspose(4, 2, 1), 64, 32)[::-1]
 
@@ -80,9 +80,7 @@ def test_weight_gradient():
 
 def test_zero_insertion_then_convolution():
     """Insert s−1 zeros, then a stride-1 convolution (kernel flipped, p' = k − 1 − p): the same layer."""
-    assert_close(
-        upweave.matrix(ZeroInsertConv(3, 2, 1), 3, W[::-1]), upweave.matrix(ConvTranspose(3, 2, 1), 3, W)
-    )
+    assert_close(upweave.matrix(ZeroInsertConv(3, 2, 1), 3, W[::-1]), upweave.matrix(ConvTranspose(3, 2, 1), 3, W))
 
 
 def test_zero_inserted_signal():
@@ -117,7 +115,8 @@ def test_sinc_kernel():
     assert sinc_kernel(2, [0, 1, 2, 4]).tolist() == pytest.approx([1, 2 / np.pi, 0, 0], abs=1e-15)
     n = np.arange(-4000, 4001)
     inside, outside = abs(dtft(sinc_kernel(2, n), [0.5, 2.5], start=-4000))
-    assert inside == pytest.approx(2, abs=1e-3) and outside == pytest.approx(0, abs=1e-3)
+    assert inside == pytest.approx(2, abs=1e-3)
+    assert outside == pytest.approx(0, abs=1e-3)
 
 
 def test_sizes_inequality():
@@ -125,7 +124,8 @@ def test_sizes_inequality():
     assert valid_output_range(3, 3, 2, 1) == range(5, 7)
     for h, k, s, p in [(3, 3, 2, 1), (8, 4, 2, 1), (5, 5, 3, 2), (4, 2, 4, 0)]:
         sizes = upweave.output_sizes(ConvTranspose(k, s, p), h)
-        assert list(sizes) == list(valid_output_range(h, k, s, p)) and len(sizes) == s
+        assert list(sizes) == list(valid_output_range(h, k, s, p))
+        assert len(sizes) == s
         every = [n for n in range(1, 60) if (n + 2 * p - k) // s == h - 1]
         assert list(sizes) == every
 
@@ -190,7 +190,8 @@ def test_polyphase():
     """y[2r] = (x * h₀)[r], y[2r+1] = (x * h₁)[r]."""
     h, x = np.array([1.0, 2.0, 3.0, 4.0, 5.0]), np.array([2.0, -1.0, 3.0])
     h0, h1 = upweave.polyphase(h, 2)
-    assert h0.tolist() == [1, 3, 5] and h1.tolist() == [2, 4]
+    assert h0.tolist() == [1, 3, 5]
+    assert h1.tolist() == [2, 4]
     y = upweave.matrix(ConvTranspose(5, 2), 3, h) @ x
     assert_close(y[0::2], np.convolve(x, h0))
     assert_close(y[1::2], np.convolve(x, h1))

@@ -30,7 +30,10 @@ def test_shapes_that_disagree_raise():
 def test_composition_counts_paths():
     (t,) = taps(ConvTranspose(3, 2, 1))
     both = t @ t
-    assert (both.stride, coverage(phase_bank(ConvTranspose(3, 2, 1)) @ phase_bank(ConvTranspose(3, 2, 1))).tolist()) == (
+    assert (
+        both.stride,
+        coverage(phase_bank(ConvTranspose(3, 2, 1)) @ phase_bank(ConvTranspose(3, 2, 1))).tolist(),
+    ) == (
         4,
         both.count.sum(axis=1).tolist(),
     )
@@ -57,7 +60,8 @@ def test_ungrouped_has_the_same_matrix():
     from upweave.convert import boundary
 
     dense = ungrouped(bank)
-    assert dense.groups == 1 and dense.weights.shape[2] == 4
+    assert dense.groups == 1
+    assert dense.weights.shape[2] == 4
     assert_close(bank_matrix(dense, 3, boundary(spec)), bank_matrix(bank, 3, boundary(spec)))
 
 

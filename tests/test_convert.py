@@ -126,7 +126,7 @@ def test_what_has_no_bank_or_no_layer_says_why():
         boundary(Conv(3, 2, 1))
     shuffle = ConvPixelShuffle(3, 2, 1)
     uneven = phase_bank(shuffle, np.ones((2, 1, 3)), np.array([0.0, 0.5]))
-    with pytest.raises(NotRepresentable, match="0.5"):
+    with pytest.raises(NotRepresentable, match=r"up to 0\.5"):
         to_conv_transpose(uneven, boundary(shuffle))
     with pytest.raises(SpecError, match="boundaries"):
         to_conv_transpose(uneven, ())
@@ -152,6 +152,8 @@ def test_a_bank_of_dead_taps_is_still_a_layer():
     empty = dataclasses.replace(t, count=np.zeros_like(t.count))
     bank = PhaseBank((empty,), np.zeros((2, 1, 1, 1)))
     spec, weight, _ = to_conv_transpose(bank, (Boundary(0),))
-    assert not weight.any() and matrix(spec, 3, weight).shape == (6, 3)
+    assert not weight.any()
+    assert matrix(spec, 3, weight).shape == (6, 3)
     spec, weight, _ = to_conv_pixel_shuffle(bank, (Boundary(0),))
-    assert not weight.any() and matrix(spec, 3, weight).shape == (6, 3)
+    assert not weight.any()
+    assert matrix(spec, 3, weight).shape == (6, 3)

@@ -33,9 +33,14 @@ def test_import_takes_less_than_a_fifth_of_a_second():
 
 @pytest.mark.parametrize("name", sorted(set(upweave._EXPORTS) - {"Report", "valid_sizes"}))
 def test_every_listed_name_is_there(name):
-    assert getattr(upweave, name) is not None and name in dir(upweave)
+    assert getattr(upweave, name) is not None
+    assert name in dir(upweave)
+
+
+def test_modules_are_there_without_an_import_of_their_own():
+    assert _run("import upweave; print(upweave.testing.dot_test.__name__)") == "dot_test"
 
 
 def test_unknown_names_raise():
     with pytest.raises(AttributeError, match="nonsense"):
-        upweave.nonsense
+        getattr(upweave, "nonsense")  # noqa: B009

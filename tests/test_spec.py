@@ -28,7 +28,7 @@ def test_messages_name_the_numbers():
     with pytest.raises(SpecError, match="output_padding 2 must be smaller than stride 2 or dilation 1"):
         ConvTranspose(3, 2, output_padding=2)
     assert ConvTranspose(3, 2, output_padding=2, dilation=3).output_padding == 2
-    with pytest.raises(SpecError, match="kernel has 2.*stride has 3"):
+    with pytest.raises(SpecError, match=r"kernel has 2.*stride has 3"):
         ConvTranspose((3, 3), (2, 2, 2))
     with pytest.raises(SpecError, match="pair"):
         ConvTranspose((3,), 2, ((1, 2, 3),))

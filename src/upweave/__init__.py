@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import audit as audit
+    from . import testing as testing
     from .audit.report import Report as Report
     from .bank import PhaseBank as PhaseBank
     from .bank import Taps as Taps
@@ -89,12 +90,14 @@ _EXPORTS: dict[str, str] = {
     for name in names.split()
 }
 
-__all__ = ["__version__", "audit", *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
+_MODULES = ("audit", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
+
+__all__ = ["__version__", *_MODULES, *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "audit":  # a package that is itself callable: upweave.audit(model, inputs)
-        return importlib.import_module(".audit", __name__)
+    if name in _MODULES:
+        return importlib.import_module(f".{name}", __name__)
     if name not in _EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(importlib.import_module(_EXPORTS[name], __name__), name)

@@ -166,7 +166,7 @@ def compose(second: PhaseBank, first: PhaseBank) -> PhaseBank:
         raise SpecError(f"the second bank reads {second.in_channels} channels, the first writes {first.out_channels}")
     if second.groups != first.groups:
         second, first = ungrouped(second), ungrouped(first)
-    d, g = first.rank, first.groups
+    g = first.groups
     axes = tuple(compose_taps(b, a) for b, a in zip(second.axes, first.axes, strict=True))
     stride = tuple(t.stride for t in axes)
     c_out, c_in = second.out_channels, first.in_channels // g

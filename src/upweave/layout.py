@@ -24,7 +24,7 @@ def rank_of(spec: Spec, size: Size | None = None, weight: Array | None = None) -
     if not spec.is_scalar:
         return spec.rank
     if size is not None and not isinstance(size, int) and not np.isscalar(size):
-        return len(size)  # type: ignore[arg-type]
+        return len(size)
     if weight is not None:
         ndim = int(np.ndim(weight))
         return ndim - 2 if ndim > 2 else max(ndim, 1)
@@ -32,9 +32,9 @@ def rank_of(spec: Spec, size: Size | None = None, weight: Array | None = None) -
 
 
 def as_sizes(spec: Spec, size: Size, rank: int | None = None) -> tuple[int, ...]:
-    """`size` as one int an axis; an int is repeated over the axes. Raises `SpecError` for a wrong count or a size < 1."""
+    """`size` as one int an axis, an int repeated over the axes; `SpecError` for a wrong count or a size < 1."""
     rank = rank_of(spec, size) if rank is None else rank
-    many: tuple[Any, ...] = (size,) * rank if isinstance(size, int) or np.isscalar(size) else tuple(size)  # type: ignore[arg-type]
+    many: tuple[Any, ...] = (size,) * rank if isinstance(size, int) or np.isscalar(size) else tuple(size)
     if len(many) != rank:
         raise SpecError(f"{type(spec).__name__} has {rank} axes, but the size {many} has {len(many)}")
     for n in many:
@@ -86,7 +86,7 @@ def full_weight(spec: Spec, weight: Any, rank: int) -> Array:
     lead = "C_in" if isinstance(spec, ConvTranspose) else "C_out"
     if isinstance(spec, ConvPixelShuffle) and w.shape[0] % math.prod(stride_of(spec, rank)):
         s = stride_of(spec, rank)
-        raise SpecError(f"{name}: {w.shape[0]} convolution channels do not fill the {math.prod(s)} phases of stride {s}")
+        raise SpecError(f"{name}: {w.shape[0]} channels do not fill the {math.prod(s)} phases of stride {s}")
     if w.shape[0] % g:
         raise SpecError(f"{name}: {lead} {w.shape[0]} does not split into {g} groups")
     return w

@@ -111,9 +111,7 @@ class Spec:
             if name == "padding":
                 flat = tuple(v for entry in flat for v in (entry if isinstance(entry, tuple) else (entry,)))
                 if any(isinstance(e, tuple) and len(e) != 2 for e in (value if isinstance(value, tuple) else ())):
-                    raise SpecError(
-                        f"{type(self).__name__}: padding {value!r} has an entry that is no (begin, end) pair"
-                    )
+                    raise SpecError(f"{type(self).__name__}: padding {value!r} has an entry that is no pair")
             for v in flat:
                 if isinstance(v, bool) or not isinstance(v, int):
                     raise SpecError(f"{type(self).__name__}: {name} must be an int or a tuple of ints, got {value!r}")
@@ -271,7 +269,7 @@ class FirUpsample(Spec):
             return super()._pads()
         s = self.stride[0] if isinstance(self.stride, tuple) else self.stride
         k = len(self.taps)
-        # Input 0 covers outputs begin−(k−1) … begin, whose middle begin−(k−1)/2 should be the half-pixel centre (s−1)/2.
+        # Input 0 covers outputs begin−(k−1) … begin; their middle begin−(k−1)/2 should be the half-pixel (s−1)/2.
         begin = min((k + s - 2) // 2, k - 1)
         return begin, k - 1 - begin
 

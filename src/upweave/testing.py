@@ -36,6 +36,9 @@ def dot_test(
     if shapes is None:
         rows, columns = operator.shape
         shapes = (columns,), (rows,)
+        other = getattr(adjoint, "shape", (columns, rows))
+        if tuple(other) != (columns, rows):
+            raise AssertionError(f"dot test: A is {rows}×{columns}, so its adjoint cannot be {other[0]}×{other[1]}")
     rng = np.random.default_rng(seed)
     worst = 0.0
     for trial in range(trials):
@@ -66,9 +69,10 @@ def unit_matrix(function: Callable[[Array], Any], shape: tuple[int, ...], dtype:
 
 
 def assert_close(actual: Any, expected: Any, *, tolerance: float = 1e-9, what: str = "values") -> None:
-    """Raise `AssertionError` unless two arrays (dense or sparse) have one shape and agree to `tolerance` of the greatest.
+    """Raise `AssertionError` unless two arrays (dense or sparse) agree in shape and in every entry.
 
-    Non-finite entries must be equal. The message names the worst entry and both numbers.
+    `tolerance` is relative to the greatest expected entry, or to 1 if that is smaller. Non-finite
+    entries must be equal. The message names the worst entry and both numbers.
     """
     a, b = _dense(actual), _dense(expected)
     if a.shape != b.shape:
@@ -78,7 +82,8 @@ def assert_close(actual: Any, expected: Any, *, tolerance: float = 1e-9, what: s
     finite = np.isfinite(b)
     scale = max(1.0, float(np.abs(b[finite]).max(initial=0.0)))
     with np.errstate(invalid="ignore"):
-        apart = np.where(finite & np.isfinite(a), np.abs(a - b), np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0, np.inf))
+        same = (a == b) | (np.isnan(a) & np.isnan(b))
+        apart = np.where(finite & np.isfinite(a), np.abs(a - b), np.where(same, 0, np.inf))
     worst = np.unravel_index(int(np.argmax(apart)), a.shape)
     if not apart[worst] <= tolerance * scale:
         raise AssertionError(
@@ -93,13 +98,14 @@ def _dense(value: Any) -> npt.NDArray[Any]:
 
 def _function(operator: Any) -> Callable[[Array], Any]:
     if hasattr(operator, "matvec"):
-        return operator.matvec
-    return (lambda x: operator @ x) if hasattr(operator, "shape") else operator
+        operator = operator.matvec
+    matrix = hasattr(operator, "shape")
+    return lambda x: operator @ x if matrix else operator(x)
 
 
 def _adjoint(operator: Any) -> Callable[[Array], Any]:
     if hasattr(operator, "rmatvec"):
-        return operator.rmatvec
+        return lambda y: operator.rmatvec(y)
     if not hasattr(operator, "shape"):
         raise TypeError("dot_test: a function needs its adjoint beside it")
     transposed = operator.conj().T

@@ -40,12 +40,16 @@ class Net:
     def add(self, op: ir.Op, inputs: tuple[str, ...], shape: tuple[int, ...], path: str = "", **weights: Any) -> str:
         name = f"n{len(self.nodes)}"
         value = f"v{len(self.nodes)}"
-        have = {r: w if isinstance(w, ir.Weight) else weight(f"{path}.{r}", w) for r, w in weights.items() if w is not None}
+        have = {
+            r: w if isinstance(w, ir.Weight) else weight(f"{path}.{r}", w) for r, w in weights.items() if w is not None
+        }
         self.nodes.append(ir.Node(name, op, inputs, (value,), path or name, "model.py:1", have))
         self.shapes[value] = tuple(int(n) for n in shape)
         return value
 
-    def conv(self, x: str, c: int, k: Any = 3, s: Any = 1, p: Any = 0, d: Any = 1, g: int = 1, path: str = "", **w: Any) -> str:
+    def conv(
+        self, x: str, c: int, k: Any = 3, s: Any = 1, p: Any = 0, d: Any = 1, g: int = 1, path: str = "", **w: Any
+    ) -> str:
         n, ci, *size = self.shapes[x]
         spec = Conv(**tuples(len(size), kernel=k, stride=s, padding=p, dilation=d), groups=g)
         out = [
@@ -56,7 +60,17 @@ class Net:
         return self.add(ir.Convolution(spec, ci, c), (x,), (n, c, *out), path, **w)
 
     def up(
-        self, x: str, c: int, k: Any = 4, s: Any = 2, p: Any = 0, o: Any = 0, d: Any = 1, g: int = 1, path: str = "", **w: Any
+        self,
+        x: str,
+        c: int,
+        k: Any = 4,
+        s: Any = 2,
+        p: Any = 0,
+        o: Any = 0,
+        d: Any = 1,
+        g: int = 1,
+        path: str = "",
+        **w: Any,
     ) -> str:
         implicit = w.pop("implicit", {})
         n, ci, *size = self.shapes[x]

@@ -13,7 +13,14 @@ from .build import Net
     [
         (3, 2, 1, 1, [1, 2, 4], "nn.ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=1, bias=False)"),
         (9, 2, 4, 1, [16, 20, 25], "nn.ConvTranspose2d(8, 4, kernel_size=10, stride=2, padding=4, bias=False)"),
-        (3, 2, 1, 0, [1, 2, 4], "nn.ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=2, output_padding=1, bias=False)"),
+        (
+            3,
+            2,
+            1,
+            0,
+            [1, 2, 4],
+            "nn.ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=2, output_padding=1, bias=False)",
+        ),
     ],
 )
 def test_uneven_coverage_fires(k: int, s: int, p: int, o: int, taps: list[int], code: str) -> None:

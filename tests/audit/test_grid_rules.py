@@ -131,7 +131,9 @@ def test_causal_trim_and_convolution_padding_are_no_repairs() -> None:
     assert net.found(rule="UW302") == []
 
 
-@pytest.mark.parametrize(("k", "s", "p", "words"), [(3, 2, 1, "2n − 1"), (9, 5, 2, "5n"), (4, 5, 0, "5n − 1"), (3, 2, 0, "2n + 1")])
+@pytest.mark.parametrize(
+    ("k", "s", "p", "words"), [(3, 2, 1, "2n − 1"), (9, 5, 2, "5n"), (4, 5, 0, "5n − 1"), (3, 2, 0, "2n + 1")]
+)
 def test_non_integer_scale(k: int, s: int, p: int, words: str) -> None:
     net = Net(1, 8, 16)
     net.up("x", 4, k, s, p)
@@ -165,3 +167,12 @@ def test_fractional_and_corner_aligned_resizes() -> None:
     net = Net(1, 8, 16, 16)
     net.resize("x", 2, "linear")
     assert net.found(rule="UW3") == []
+
+
+def test_a_shift_that_strided_convolutions_can_learn_away_is_a_note_and_names_them() -> None:
+    net = Net(1, 3, 64, 64)
+    y = net.conv(net.conv("x", 8, 3, 2, 1, path="down0"), 8, 3, 2, 1, path="down1")
+    net.conv(net.resize(net.conv(net.resize(y), 8, 3, p=1)), 3, 3, p=1)
+    (f,) = net.found(rule="UW201")
+    assert (f.layer, str(f.level), f.evidence["shift"]) == ("down1", "note", [-1.5, -1.5])
+    assert [(c["layer"], c["input_samples"]) for c in f.evidence["causes"]] == [("down0", -0.5), ("down1", -1.0)]

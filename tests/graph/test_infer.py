@@ -261,3 +261,22 @@ def test_sizes_agree_with_running_the_model(size: int) -> None:
     except RuntimeError:
         survives = False
     assert (size in axis) == survives
+
+
+def test_space_to_depth_by_slices_stands_in_the_middle_of_its_cells() -> None:
+    """Patch merging as Swin and YOLO write it: four strided slices side by side are no misaligned merge."""
+    b = Builder(1, 3, 16, 16)
+    phases = [b.cut(b.cut("x", 2, r, 16, 2), 3, c, 16, 2) for r in (0, 1) for c in (0, 1)]
+    x = b.conv(b.concat(1, *phases), 8, 3, 1, 1)
+    grids = infer(b.graph(b.up(x, 3, 2, 2)))
+    assert grids.meetings == ()
+    assert [(g.step, g.origin) for g in grids.grids[x][2:]] == [(2, F(1, 2))] * 2
+
+
+def test_strided_convolution_beside_a_pool_goes_on_with_one_of_them() -> None:
+    """ENet's downsampler: two grids half a pixel apart, none of them upsampled, are no misaligned upsampling."""
+    b = Builder(1, 3, 16, 16)
+    x = b.concat(1, b.conv("x", 5, 3, 2, 1), b.pool("x", 2))
+    grids = infer(b.graph(b.up(x, 3, 3, 2, 1, 1)))
+    assert grids.meetings == ()
+    assert grids.grids[x][2].origin == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,20 @@ def test_random_damage_never_ends_in_a_traceback(tmp_path: Path) -> None:
         path.write_bytes(bytes(data))
         with contextlib.suppress(ModelError):
             from_onnx(path)
+
+
+def test_names_that_are_no_text(tmp_path: Path) -> None:
+    m = up()
+    m.graph.node[0].metadata_props.add(key="pkg.torch.onnx.stack_trace", value="TRACE")
+    m.graph.node[0].input[0] = m.graph.input[0].name = "INPUT"
+    whole = m.SerializeToString()
+    path = tmp_path / "model.onnx"
+    path.write_bytes(whole.replace(b"INPUT", b"\xff\xfe\xff\xfe\xff"))
+    refused(path, "no text")
+    path.write_bytes(whole.replace(b"TRACE", b"\xff\xfe\xff\xfe\xff"))
+    assert from_onnx(path).nodes[0].where is None
+    path.write_bytes(whole.replace(b"INPUT", b"a\nb\nc", 1))
+    refused(path, "defines")
 
 
 GRAPHS: dict[str, tuple[Callable[[], onnx.ModelProto], tuple[str, ...]]] = {
@@ -205,6 +220,21 @@ def test_external_data_inside_the_folder_is_read_on_demand(tmp_path: Path) -> No
     (path.parent / "data/weights.bin").unlink()
     with pytest.raises(ModelError, match="missing"):
         graph.nodes[0].weights["weight"].load()
+
+
+def test_gigabytes_of_external_data_are_not_read(tmp_path: Path) -> None:
+    m = model([make_node("MatMul", ["x", "w"], ["y"])], {"x": [1, 2**15]}, ["y"])
+    t = m.graph.initializer.add(name="w", data_type=TensorProto.FLOAT, dims=[2**15, 2**15])
+    t.data_location = TensorProto.EXTERNAL
+    t.external_data.add(key="location", value="weights.bin")
+    path = saved(m, tmp_path)
+    with (tmp_path / "weights.bin").open("wb") as file:
+        file.truncate(2**32)  # sparse: no disk is used
+    tracemalloc.start()
+    graph = from_onnx(path)
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+    assert graph.shapes["y"] == (1, 2**15)
 
 
 def test_external_data_that_is_missing_or_short(tmp_path: Path) -> None:

@@ -68,7 +68,10 @@ MODELS: dict[str, tuple[Any, tuple[int, ...]]] = {
     "data parallel": (lambda: nn.DataParallel(UNet()), (1, 3, 16, 16)),
     "transformer": (lambda: nn.TransformerEncoderLayer(16, 2, 32, batch_first=True), (2, 5, 16)),
     "instance norm": (lambda: nn.Sequential(nn.ReflectionPad2d(3), nn.InstanceNorm2d(3), nn.PReLU()), (1, 3, 8, 8)),
-    "shuffle": (lambda: nn.Sequential(nn.Conv2d(3, 12, 3), nn.PixelShuffle(2), nn.UpsamplingBilinear2d(scale_factor=2)), (1, 3, 8, 8)),
+    "shuffle": (
+        lambda: nn.Sequential(nn.Conv2d(3, 12, 3), nn.PixelShuffle(2), nn.UpsamplingBilinear2d(scale_factor=2)),
+        (1, 3, 8, 8),
+    ),
 }
 
 

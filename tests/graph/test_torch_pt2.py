@@ -109,10 +109,14 @@ def _config(records: dict[str, bytes], **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("form", [0, 1])
-def test_a_malicious_pickle_in_the_sample_inputs_never_runs(exported: tuple[Net, Path], tmp_path: Path, form: int) -> None:
+def test_a_malicious_pickle_in_the_sample_inputs_never_runs(
+    exported: tuple[Net, Path], tmp_path: Path, form: int
+) -> None:
     trap = Trap(tmp_path / "proof")
     payload = _pickles(trap)[form]
-    path = rewritten(exported[1], tmp_path / "bad.pt2", lambda r: r.update({"net/data/sample_inputs/model.pt": payload}))
+    path = rewritten(
+        exported[1], tmp_path / "bad.pt2", lambda r: r.update({"net/data/sample_inputs/model.pt": payload})
+    )
     from_pt2(path)
     assert not trap.path.exists()
     torch.load(io.BytesIO(payload), weights_only=False) if form else pickle.loads(payload)
@@ -124,7 +128,7 @@ def test_a_malicious_pickle_in_the_sample_inputs_never_runs(exported: tuple[Net,
     [
         lambda r, p: (_config(r, use_pickle=True), r.update({"net/data/weights/weight_0": p})),
         lambda r, p: (_config(r, path_name="custom_obj_0"), r.update({"net/data/weights/custom_obj_0": p})),
-        lambda r, p: (_config(r, path_name="opaque_obj_0", tensor_meta=None)),
+        lambda r, p: _config(r, path_name="opaque_obj_0", tensor_meta=None),
         lambda r, p: r.update({"net/data/weights/model.pt": p}),
         lambda r, p: r.update({"net/data/constants/model.pt": p}),
         lambda r, p: r.update({"net/data.pkl": p}),

@@ -97,7 +97,12 @@ def test_a_recording_has_paths_weights_and_topology(monkeypatch: pytest.MonkeyPa
     assert [n.path for n in graph.nodes] == ["up", "", "out", "", ""]
     (resize,) = graph.of(ir.Resize)
     assert not resize.op.by_size
-    assert {w.name for n in graph.nodes for w in n.weights.values()} == {"up.weight", "up.bias", "out.weight", "out.bias"}
+    assert {w.name for n in graph.nodes for w in n.weights.values()} == {
+        "up.weight",
+        "up.bias",
+        "out.weight",
+        "out.bias",
+    }
 
 
 def test_sizes_that_depend_on_data_are_noted() -> None:

@@ -1,4 +1,4 @@
-"""Two oracles for graphs of PyTorch models: the shapes that the real modules produce, and the graph run step by step."""
+"""Two oracles for graphs of PyTorch models: the real modules' shapes, and the graph run step by step."""
 
 from __future__ import annotations
 
@@ -39,7 +39,9 @@ def assert_real_shapes(graph: ir.Graph, model: nn.Module, *args: Any, **kwargs: 
         at_path.setdefault(node.path, []).extend(graph.shapes[v] for v in node.outputs)
     for path, shapes in seen.items():
         for shape in set(shapes):
-            assert at_path.get(path, []).count(shape) >= shapes.count(shape), f"{path}: {shape} not in {at_path.get(path)}"
+            assert at_path.get(path, []).count(shape) >= shapes.count(shape), (
+                f"{path}: {shape} not in {at_path.get(path)}"
+            )
 
 
 def execute(graph: ir.Graph, *args: torch.Tensor) -> list[torch.Tensor]:
@@ -56,8 +58,15 @@ def execute(graph: ir.Graph, *args: torch.Tensor) -> list[torch.Tensor]:
 
 
 _MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate", "circular": "circular"}
-_RESIZE = {("nearest", 1): "nearest", ("nearest", 2): "nearest", ("linear", 1): "linear", ("linear", 2): "bilinear",
-           ("cubic", 2): "bicubic", ("nearest", 3): "nearest", ("linear", 3): "trilinear"}
+_RESIZE = {
+    ("nearest", 1): "nearest",
+    ("nearest", 2): "nearest",
+    ("linear", 1): "linear",
+    ("linear", 2): "bilinear",
+    ("cubic", 2): "bicubic",
+    ("nearest", 3): "nearest",
+    ("linear", 3): "trilinear",
+}
 
 
 def _run(op: ir.Op, x: list[Any], w: dict[str, Any]) -> Any:
@@ -94,7 +103,8 @@ def _run(op: ir.Op, x: list[Any], w: dict[str, Any]) -> Any:
             return (F.adaptive_avg_pool1d, F.adaptive_avg_pool2d)[len(op.out_size) - 1](x[0], op.out_size)
         case ir.Slice():
             return x[0].narrow(op.dim, op.start, op.stop - op.start)[
-                (slice(None),) * op.dim + (slice(None, None, op.step),)]
+                (slice(None),) * op.dim + (slice(None, None, op.step),)
+            ]
         case ir.Concat():
             return torch.cat(x, op.dim)
         case ir.Reshape():

@@ -121,8 +121,10 @@ def test_uncovered_border_is_never_covered(name, data):
     except SpecError:
         return
     ((begin, end),) = uncovered_border(spec)
-    assert not line[:begin].any() and not line[len(line) - end :].any()
-    if not any(gaps(spec)) and begin + end < len(line):
+    assert not line[:begin].any()
+    assert not line[len(line) - end :].any()
+    # a dilated footprint has holes of its own near the ends
+    if not any(gaps(spec)) and begin + end < len(line) and getattr(spec, "dilation", 1) == 1:
         covered = line.nonzero()[0]
         assert (covered[0], len(line) - 1 - covered[-1]) == (begin, end)
 

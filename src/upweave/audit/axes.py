@@ -46,7 +46,9 @@ class Axis:
 
     def size(self, h: int) -> int:
         """H_T = s(H−1) − p_begin − p_end + d(k−1) + 1 + o."""
-        return self.stride * (h - 1) - self.begin - self.end + self.dilation * (self.kernel - 1) + 1 + self.output_padding
+        return (
+            self.stride * (h - 1) - self.begin - self.end + self.dilation * (self.kernel - 1) + 1 + self.output_padding
+        )
 
 
 def axes_of(spec: ConvTranspose, rank: int) -> tuple[Axis, ...]:
@@ -140,7 +142,7 @@ def say(spec: ConvTranspose | Conv) -> str:
     """A spec in a few words: "kernel 3, stride 2, padding 1"."""
     words = [f"kernel {_times(spec.kernel)}, stride {_times(spec.stride)}"]
     for name, idle in (("padding", 0), ("output_padding", 0), ("dilation", 1)):
-        value = getattr(spec, name, idle)
+        value = _one(getattr(spec, name, idle))
         if value != idle:
             words.append(f"{name.replace('_', ' ')} {_times(value)}")
     return ", ".join(words)

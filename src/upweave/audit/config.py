@@ -1,15 +1,15 @@
 """`[tool.upweave]` of pyproject.toml: which rules run, which findings are silenced, what fails.
 
-    [tool.upweave]
-    select = ["ALL"]                 # codes, prefixes ("UW1") or names; the default
-    ignore = ["uneven-gradient"]
-    fail-level = "warning"
+[tool.upweave]
+select = ["ALL"]                 # codes, prefixes ("UW1") or names; the default
+ignore = ["uneven-gradient"]
+fail-level = "warning"
 
-    [[tool.upweave.silence]]         # every key but `reason` narrows; a finding must match them all
-    rule = "uneven-coverage"
-    layer = "decoder.up.*"
-    model = "*generator.onnx"
-    reason = "the blur behind it removes the pattern"
+[[tool.upweave.silence]]         # every key but `reason` narrows; a finding must match them all
+rule = "uneven-coverage"
+layer = "decoder.up.*"
+model = "*generator.onnx"
+reason = "the blur behind it removes the pattern"
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def expand(selector: str, key: str) -> tuple[str, ...]:
 
 
 def load_config(start: Path | None = None) -> Config:
-    """The configuration of the nearest pyproject.toml with a `[tool.upweave]`, from `start` (the working directory) up."""
+    """The configuration of the nearest pyproject.toml with a `[tool.upweave]`, at or above `start` (default: here)."""
     folder = (start or Path.cwd()).resolve()
     for parent in (folder, *folder.parents):
         path = parent / "pyproject.toml"
@@ -190,7 +190,9 @@ def silence_findings(
             ran = set(expand(s.rule, "silence")) & set(chosen)
             if i in used or not s.covers_model(target) or not ran:
                 continue
-            asked = {k: v for k, v in (("rule", s.rule), ("layer", s.layer), ("model", s.model)) if v not in ("*", "ALL")}
+            asked = {
+                k: v for k, v in (("rule", s.rule), ("layer", s.layer), ("model", s.model)) if v not in ("*", "ALL")
+            }
             words = ", ".join(f"{k} = {v!r}" for k, v in asked.items())
             message = f"the silence with {words} matches no finding of this model; remove it"
             evidence = {**asked, "reason": s.reason, "config": str(config.source) if config.source else None}

@@ -82,14 +82,14 @@ class Context:
             self._gains[layer.node] = phase_gains(layer)
         return self._gains[layer.node]
 
-    def descendants(self, value: str) -> frozenset[str]:
-        """Every value that depends on this one, itself included."""
+    def ancestors(self, value: str) -> frozenset[str]:
+        """Every value that this one depends on, itself included."""
         seen, queue = {value}, [value]
         while queue:
-            for node in self.consumers.get(queue.pop(), ()):
-                new = [v for v in node.outputs if v not in seen]
-                seen.update(new)
-                queue.extend(new)
+            node = self.producers.get(queue.pop())
+            new = [v for v in node.inputs if v not in seen] if node is not None else []
+            seen.update(new)
+            queue.extend(new)
         return frozenset(seen)
 
     def readers(self, value: str, through: Callable[[Op], bool]) -> Iterator[Node]:

@@ -14,7 +14,6 @@ from ..graph.ir import (
     Node,
     Op,
     PixelShuffle,
-    Pool,
     Resize,
     TransposedConvolution,
     Weight,
@@ -154,12 +153,12 @@ def multiplies(node: Node, graph: Graph) -> int:
     out = graph.shapes.get(node.output, ())
     read = graph.shapes.get(node.inputs[0], ()) if node.inputs else ()
     if isinstance(op, TransposedConvolution):
-        taps = prod(a.kernel for a in op.spec.per_axis())
+        taps = prod(int(a.kernel) for a in op.spec.per_axis())
         return prod(read) * (op.out_channels // op.spec.groups) * taps
     if isinstance(op, Convolution):
-        taps = prod(a.kernel for a in op.spec.per_axis())
+        taps = prod(int(a.kernel) for a in op.spec.per_axis())
         return prod(out) * (op.in_channels // op.spec.groups) * taps
     if isinstance(op, Resize):
-        taps = {"linear": 2, "cubic": 4}.get(op.mode)
-        return prod(out) * taps ** len(op.dims) if taps else 0
+        samples = {"linear": 2, "cubic": 4}.get(op.mode, 0)
+        return prod(out) * samples ** len(op.dims)
     return 0

@@ -26,7 +26,8 @@ class PhaseGains:
     Attributes:
         gains: shape (phases, channel pairs).
         reached: for each phase, whether it has any tap.
-        noise: the relative standard deviation that a phase's power would have if its gains were independent draws.
+        noise: the relative standard deviation that a phase's power would have if its gains were independent draws; 0
+        for a single pair of channels, which is judged as it is.
     """
 
     gains: Array

@@ -115,9 +115,7 @@ def shuffle_crop(bank: PhaseBank, boundary: Sequence[Boundary]) -> tuple[tuple[B
     return tuple(replace(b, excess=b.excess + c) for b, c in zip(edges, crops, strict=True)), crops
 
 
-def _conv_transpose_axis(
-    s: int, d: int, low: int, k: int, excess: int, symmetric: bool
-) -> tuple[int, int, Pair, int]:
+def _conv_transpose_axis(s: int, d: int, low: int, k: int, excess: int, symmetric: bool) -> tuple[int, int, Pair, int]:
     """(zero taps in front, behind, padding, output padding) of one axis.
 
     With `front` taps in front p_begin = d·front − low, and the length H_T = s·H + excess asks for
@@ -179,12 +177,10 @@ def _zero_extended(bank: PhaseBank, boundary: Sequence[Boundary], what: str) -> 
 def _one_bias(bank: PhaseBank) -> Array | None:
     if bank.bias is None:
         return None
-    flat = bank.bias.reshape(-1, bank.out_channels)
+    flat: Array = bank.bias.reshape(-1, bank.out_channels)
     spread = float(np.abs(flat - flat[:1]).max())
     if spread > 0:
         raise NotRepresentable(
             f"the bias differs between phases by up to {spread:g}; a transposed convolution has one bias a channel"
         )
-    return flat[0].copy()
-
-
+    return np.array(flat[0])

@@ -38,7 +38,9 @@ def responses(spec: Spec, rank: int | None = None) -> tuple[AxisResponse, ...]:
     return tuple(axis_response(a) for a in spec.per_axis(rank))
 
 
-def phase_bank(spec: Spec, weight: Any = None, bias: Any = None, *, rank: int | None = None, channels: int = 1) -> PhaseBank:
+def phase_bank(
+    spec: Spec, weight: Any = None, bias: Any = None, *, rank: int | None = None, channels: int = 1
+) -> PhaseBank:
     """The phase bank of an upsampling layer: s^d stride-1 filters whose outputs are woven together.
 
     Args:

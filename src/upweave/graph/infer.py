@@ -36,6 +36,7 @@ class _Inference:
         self.spatial: set[Root] = set()
         self.parts: dict[Root, tuple[Dim, ...]] = {}
         self.makers: dict[Dim, ir.Node] = {}
+        self.producers = graph.producers()
 
     def run(self) -> GridMap:
         for name in self.graph.inputs:
@@ -343,11 +344,7 @@ class _Inference:
             return min(woven, key=_rank) if woven else first
         value, kept = ranked[0]
         related = [(v, g) for v, g in ranked[1:] if g.root == kept.root and g.extent == kept.extent]
-        if (
-            related
-            and not any(g.upsampled for _, g in singles)
-            and len({g.step for _, g in [*related, ranked[0]]}) == 1
-        ):
+        if related and all(self._is_sublattice(v) for v, _ in [ranked[0], *related]):
             # Sub-lattices of one tensor side by side: space to depth, whose samples stand for the middle of their cell.
             origins = [g.origin for _, g in [ranked[0], *related]]
             return whole(replace(kept, origin=sum(origins, Fraction(0)) / len(origins), overhang=None))
@@ -358,6 +355,14 @@ class _Inference:
         if uneven is not None:
             kept = replace(kept, pattern=uneven.pattern, uneven=uneven.uneven)
         return whole(kept)
+
+    def _is_sublattice(self, value: str) -> bool:
+        node = self.producers.get(value)
+        while node is not None and isinstance(node.op, ir.Pointwise | ir.Slice):
+            if isinstance(node.op, ir.Slice) and node.op.step > 1:
+                return True
+            node = self.producers.get(node.inputs[0])
+        return False
 
     @move.register
     def _(self, op: ir.Reshape, node: ir.Node) -> Layout | None:

@@ -121,9 +121,7 @@ def _correlate(
         for n in np.ndindex(*size):
             for ci in range(per_group):
                 for t in np.ndindex(*weight.shape[2:]):
-                    at = tuple(
-                        s * m + d * u - p[0] for s, m, d, u, p in zip(stride, n, dilation, t, pads, strict=True)
-                    )
+                    at = tuple(s * m + d * u - p[0] for s, m, d, u, p in zip(stride, n, dilation, t, pads, strict=True))
                     if all(0 <= v < h for v, h in zip(at, x.shape[1:], strict=True)):
                         y[(co, *n)] += x[(group * per_group + ci, *at)] * weight[(co, ci, *t)]
     return _biased(y, bias)

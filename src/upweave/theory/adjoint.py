@@ -12,9 +12,9 @@ def adjoint(spec: Spec, size: Size | None = None) -> Conv | ConvTranspose:
     """The layer whose matrix is the transpose of this one's, with the same weight array.
 
     `ConvTranspose` gives its `Conv`. `Conv` gives a `ConvTranspose`; of the s inputs that lead to one output length,
-    `size` says which, o = (N + p_begin + p_end − d(k−1) − 1) mod s; without it o = 0, the shortest. Weight layouts agree:
-    the axis that is C_out of one is C_in of the other. Raises `NotRepresentable` for other specs, and for a
-    `ConvTranspose` with o ≥ s (possible if d > s), where the convolution would give more outputs than there were inputs.
+    `size` says which, o = (N + p_begin + p_end − d(k−1) − 1) mod s; without it o = 0, the shortest. Weight layouts
+    agree: the axis that is C_out of one is C_in of the other. Raises `NotRepresentable` for other specs, and for a
+    `ConvTranspose` with o ≥ s (possible if d > s), where the convolution gives more outputs than there were inputs.
     Source: the article, mathematical foundation.
     """
     if isinstance(spec, ConvTranspose):
@@ -28,9 +28,7 @@ def adjoint(spec: Spec, size: Size | None = None) -> Conv | ConvTranspose:
     if not isinstance(spec, Conv):
         raise NotRepresentable(f"the adjoint of {type(spec).__name__} is no single layer; transpose its matrix instead")
     if size is None:
-        return ConvTranspose(spec.kernel, spec.stride, spec.padding, 0, spec.dilation, spec.groups) if (
-            spec.is_scalar
-        ) else ConvTranspose(spec.kernel, spec.stride, spec.padding, (0,) * spec.rank, spec.dilation, spec.groups)
+        return ConvTranspose(spec.kernel, spec.stride, spec.padding, 0, spec.dilation, spec.groups)
     sizes = as_sizes(spec, size)
     output_size(spec, sizes)
     rest = tuple(

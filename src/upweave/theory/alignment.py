@@ -83,9 +83,7 @@ class Alignment:
         return all(a.kind == "centred" for a in self.axes)
 
 
-def alignment(
-    what: Spec | PhaseBank, weight: Any = None, *, boundary: Sequence[Boundary] | None = None
-) -> Alignment:
+def alignment(what: Spec | PhaseBank, weight: Any = None, *, boundary: Sequence[Boundary] | None = None) -> Alignment:
     """Where a layer puts its input: per axis the offset of f(n) = s·n + offset, its shift on both grids, and its kind.
 
     Input n's taps reach outputs s·n + u, u_min ≤ u ≤ u_max, and offset = (u_min + u_max)/2: −p + d(k−1)/2 for a
@@ -97,7 +95,7 @@ def alignment(
     if isinstance(what, PhaseBank):
         spans = [(low, low + len(count) - 1) for low, count in map(unfold_count, what.axes)]
         strides, ends = what.stride, [b.excess for b in boundary] if boundary is not None else [None] * what.rank
-        weighted = impulse_response(what)
+        weighted: Impulse | None = impulse_response(what)
     else:
         axes = what.per_axis(rank_of(what, None, weight))
         spans = [(r.low, r.high) for r in map(axis_response, axes)]

@@ -75,7 +75,8 @@ def empty_residues(what: Spec | PhaseBank) -> tuple[tuple[int, ...], ...]:
 def gaps(what: Spec | PhaseBank) -> tuple[int, ...]:
     """On each axis the number of outputs a stride that get nothing: s−k if k < s, and those off the dilated lattice.
 
-    With γ = gcd(d, s) > 1 at least s − s/γ residues stay empty, however large k is. Source: the article, checkerboard artifacts.
+    With γ = gcd(d, s) > 1 at least s − s/γ residues stay empty, however large k is.
+    Source: the article, checkerboard artifacts.
     """
     return tuple(len(r) for r in empty_residues(what))
 
@@ -114,7 +115,7 @@ def _line(t: Taps, edge: Boundary, size: int) -> Counts:
     if length < 1:
         raise SpecError(f"an input of length {size} gives an output of length {length}")
     if edge.extension != "zero":
-        return t.count.sum(axis=1)[np.arange(length) % t.stride]
+        return np.asarray(t.count.sum(axis=1)[np.arange(length) % t.stride])
     low, count = unfold_count(t)
     line = np.zeros(length, dtype=np.int64)
     for v, c in enumerate(count):

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from typing import Any
 
 from ..errors import SpecError
-from ..layout import Size
+from ..layout import Size, kernel_of
 from ..spec import ConvTranspose
 from .alignment import Alignment, alignment
 from .coverage import Counts, coverage, gaps, uncovered_border
@@ -47,7 +47,7 @@ class Candidate:
 
 
 def design(
-    input: Size,
+    input: Size,  # noqa: A002
     output: Size,
     *,
     max_kernel: int = 16,
@@ -76,9 +76,8 @@ def design(
     strides = None if stride is None else _choices("stride", stride)
     if max_kernel < 1 or (limit is not None and limit < 1):
         raise SpecError(f"max_kernel and limit must be at least 1, got {max_kernel} and {limit}")
-    per_axis = [
-        _rank_axis(h, h_t, max_kernel, dilations, strides) for h, h_t in zip(sizes, wanted, strict=True)
-    ]
+    per_axis = [_rank_axis(h, h_t, max_kernel, dilations, strides) for h, h_t in zip(sizes, wanted, strict=True)]
+    combined: list[tuple[tuple[ConvTranspose, ...], tuple[Key, ...]]]
     if len(sizes) == 1:
         combined = [((spec,), (key,)) for key, spec in per_axis[0]]
     elif len(set(zip(sizes, wanted, strict=True))) == 1:
@@ -107,7 +106,7 @@ def design_chain(
     if len(steps) < 2:
         raise SpecError(f"a chain needs at least two sizes, got {steps}")
     out: list[tuple[Candidate, ...]] = []
-    for n, (a, b) in enumerate(zip(steps[:-1], steps[1:], strict=True), 1):
+    for n, (a, b) in enumerate(pairwise(steps), 1):
         try:
             out.append(design(a, b, max_kernel=max_kernel, dilation=dilation, stride=stride, limit=limit))
         except SpecError as error:
@@ -167,9 +166,10 @@ def _candidate(
         spec = ConvTranspose(**fields)
     placed = alignment(spec)
     shift = tuple(
-        a.centre(Fraction(h - 1, 2)) - Fraction(h_t - 1, 2) for a, h, h_t in zip(placed.axes, sizes, wanted, strict=True)
+        a.centre(Fraction(h - 1, 2)) - Fraction(h_t - 1, 2)
+        for a, h, h_t in zip(placed.axes, sizes, wanted, strict=True)
     )
-    cost = math.prod(int(s.kernel) for s in specs)  # type: ignore[arg-type]
+    cost = math.prod(kernel_of(spec, spec.rank))
     return Candidate(spec, coverage(spec), placed, shift, cost, _reasons(spec, sizes, wanted, shift, cost))
 
 
@@ -200,16 +200,16 @@ def _reasons(
     return tuple(out)
 
 
-def _pair(input: Size, output: Size) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    a = (input,) if isinstance(input, int) else tuple(input)
+def _pair(given: Size, output: Size) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    a = (given,) if isinstance(given, int) else tuple(given)
     b = (output,) if isinstance(output, int) else tuple(output)
-    a = a * len(b) if isinstance(input, int) else a
+    a = a * len(b) if isinstance(given, int) else a
     b = b * len(a) if isinstance(output, int) else b
     if len(a) != len(b) or not a:
-        raise SpecError(f"input {input!r} and output {output!r} have different numbers of axes")
+        raise SpecError(f"input {given!r} and output {output!r} have different numbers of axes")
     for n in (*a, *b):
         if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
-            raise SpecError(f"sizes must be ints of at least 1, got input {input!r} and output {output!r}")
+            raise SpecError(f"sizes must be ints of at least 1, got input {given!r} and output {output!r}")
     return tuple(int(n) for n in a), tuple(int(n) for n in b)
 
 

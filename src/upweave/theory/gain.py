@@ -37,7 +37,7 @@ def dc_gain(what: Spec | PhaseBank, weight: Any = None) -> Array:
     Arguments and errors as for `phase_bank`. Equal gains over the phases mean that a constant makes no checkerboard.
     """
     bank = _bank(what, weight)
-    return bank.weights.sum(axis=tuple(range(bank.rank + 2, 2 * bank.rank + 2)))
+    return np.asarray(bank.weights.sum(axis=tuple(range(bank.rank + 2, 2 * bank.rank + 2))))
 
 
 def gain_imbalance(what: Spec | PhaseBank, weight: Any = None) -> GainImbalance:
@@ -53,7 +53,7 @@ def gain_imbalance(what: Spec | PhaseBank, weight: Any = None) -> GainImbalance:
     norms[norms <= 1e-12 * norms.max(initial=0.0)] = 0.0
     strong, weak = norms.max(axis=0), norms.min(axis=0)
     per_channel = _db(np.where(strong == 0, 1.0, strong), np.where(strong == 0, 1.0, weak))
-    total = np.sqrt((norms * norms).sum(axis=-1))
+    total: Array = np.sqrt((norms * norms).sum(axis=-1))
     rms = float(np.sqrt(np.mean(total * total)))
     per_phase = _db(total, np.full_like(total, rms)) if rms else np.zeros_like(total)
     power = float((g * g).sum())
@@ -80,4 +80,4 @@ def _bank(what: Spec | PhaseBank, weight: Any) -> PhaseBank:
 
 def _db(above: Array, below: Array) -> Array:
     with np.errstate(divide="ignore"):
-        return 20 * np.log10(above) - 20 * np.log10(below)
+        return np.asarray(20 * np.log10(above) - 20 * np.log10(below))

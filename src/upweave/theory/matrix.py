@@ -23,8 +23,8 @@ from .stages import Convolve, Insert, Resize, Scatter, Shuffle, Stage
 def matrix(spec: Spec, size: Size, weight: Any = None, *, channels: int = 1) -> Any:
     """The layer's own matrix, outputs × inputs: a scipy.sparse array of shape (C_out·∏H_T, C_in·∏H), borders included.
 
-    Rows and columns are channel-major, then row-major over the axes: the flattened (C, H…) array. For `ConvTranspose` it
-    is the article's Cᵀ, for `Conv` its C. Structure is kept: a weight of zero is a stored zero.
+    Rows and columns are channel-major, then row-major over the axes: the flattened (C, H…) array. For `ConvTranspose`
+    it is the article's Cᵀ, for `Conv` its C.
 
     Args:
         spec: any spec.
@@ -32,9 +32,11 @@ def matrix(spec: Spec, size: Size, weight: Any = None, *, channels: int = 1) -> 
         weight: in the spec's layout, or a bare kernel k… for a single channel; without one, all ones.
         channels: for `FirUpsample` alone, how many channels the filter runs on.
 
-    Raises `SpecError` for shapes that do not fit or an input that is too short. Source: the article, mathematical foundation.
+    Raises `SpecError` for shapes that do not fit or an input that is too short.
+    Source: the article, mathematical foundation.
     """
-    return reduce(lambda first, second: (second @ first).tocsr(), [s.matrix() for s in stages(spec, size, weight, channels)])
+    parts = [s.matrix() for s in stages(spec, size, weight, channels)]
+    return reduce(lambda first, second: (second @ first).tocsr(), parts)
 
 
 def linear_operator(spec: Spec, size: Size, weight: Any = None, *, channels: int = 1) -> Any:
@@ -69,7 +71,8 @@ def bank_matrix(bank: PhaseBank, size: Size, boundary: Sequence[Boundary]) -> An
     reads = [_axis_reads(bank, a, n, boundary[a]) for a, n in enumerate(sizes)]
     outs = tuple(length for length, _ in reads)
     c_out, per = bank.weights.shape[d : d + 2]
-    co, ci = np.divmod(np.arange(c_out * per), per)
+    each = np.arange(c_out * per, dtype=np.int64)
+    co, ci = each // per, each % per
     ci = ci + per * (co // (c_out // bank.groups))
     empty = np.zeros(0, dtype=np.int64)
     rows, cols, values = [empty], [empty], [np.zeros(0, dtype=bank.weights.dtype)]
@@ -116,10 +119,11 @@ def _axis_reads(bank: PhaseBank, axis: int, size: int, edge: Boundary) -> tuple[
 def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     """The gradient of the loss in the layer's weights, ∂L/∂w, in the weight's own layout.
 
-    For `ConvTranspose` ∂L/∂h[r] = Σᵢ x[i]·g[s·i + r − p]. `x` is the input (C_in, H…), `grad_output` the gradient at the
-    output (C_out, H_T…), both with one more batch axis in front or both without channels (the result is then of shape
-    k…). A spec of numbers reads two axes or more as channels first. Raises `SpecError` for shapes that do not fit and for
-    `FirUpsample`, which has no weights. Source: the article, relation to gradients.
+    For `ConvTranspose` ∂L/∂h[r] = Σᵢ x[i]·g[s·i + r − p]. `x` is the input (C_in, H…), `grad_output` the gradient at
+    the output (C_out, H_T…). With a spec of tuples both may have one more batch axis in front, or no channels (the
+    result is then of shape k…); a spec of numbers reads one axis as a bare line, more as channels first. Raises
+    `SpecError` for shapes that do not fit and for `FirUpsample`, which has no weights.
+    Source: the article, relation to gradients.
     """
     if isinstance(spec, FirUpsample):
         raise SpecError("FirUpsample has no weights to take a gradient in")
@@ -128,11 +132,11 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
         raise SpecError(f"input {x.shape} and output gradient {g.shape} have different numbers of axes")
     rank = spec.rank if not spec.is_scalar else max(1, x.ndim - 1)
     if x.ndim == rank:
-        return weight_gradient(_with_rank(spec, rank), x[None], g[None])[0, 0]
+        return np.asarray(weight_gradient(_with_rank(spec, rank), x[None], g[None])[0, 0])
     if x.ndim == rank + 2:
         if x.shape[0] != g.shape[0]:
             raise SpecError(f"input {x.shape} and output gradient {g.shape} have different batches")
-        return sum((weight_gradient(spec, a, b) for a, b in zip(x[1:], g[1:], strict=True)), weight_gradient(spec, x[0], g[0]))
+        return np.asarray(sum(weight_gradient(spec, a, b) for a, b in zip(x, g, strict=True)))
     if x.ndim != rank + 1:
         raise SpecError(f"{type(spec).__name__} has {rank} axes, but the input has shape {x.shape}")
     chain = stages(_with_rank(spec, rank), x.shape[1:], _zero_weight(spec, rank, x.shape[0], g.shape[0]), 1)
@@ -144,7 +148,7 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     for s in reversed(chain[at + 1 :]):
         g = s.adjoint(g)
     (stage,) = _weighted(chain)
-    return stage.weight_gradient(x, g)
+    return np.asarray(stage.weight_gradient(x, g))
 
 
 def stages(spec: Spec, size: Size, weight: Any = None, channels: int = 1) -> list[Stage]:
@@ -201,7 +205,8 @@ def _with_rank(spec: Spec, rank: int) -> Spec:
     if not spec.is_scalar:
         return spec
     concrete: Any = spec  # every registered spec is a frozen dataclass
-    return replace(concrete, stride=(spec.stride,) * rank)
+    out: Spec = replace(concrete, stride=(spec.stride,) * rank)
+    return out
 
 
 def _fir_weight(spec: Any, rank: int, channels: int, weight: Any) -> Array:

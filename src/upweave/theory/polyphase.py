@@ -1,8 +1,8 @@
 """The polyphase view: a kernel is s kernels, interleaved.
 
-    h        h[0] h[1] h[2] h[3] h[4] …
-    h₀       h[0]      h[2]      h[4]        y[2r]   = (x * h₀)[r]
-    h₁            h[1]      h[3]             y[2r+1] = (x * h₁)[r]
+h        h[0] h[1] h[2] h[3] h[4] …
+h₀       h[0]      h[2]      h[4]        y[2r]   = (x * h₀)[r]
+h₁            h[1]      h[3]             y[2r+1] = (x * h₁)[r]
 """
 
 from __future__ import annotations

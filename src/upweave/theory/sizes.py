@@ -15,7 +15,8 @@ def output_size(spec: Spec, size: Size) -> Any:
 
     An int for a spec of numbers and an int, else a tuple with one entry an axis; numbers are repeated over the axes.
     ConvTranspose: H_T = s(H−1) − p_begin − p_end + d(k−1) + 1 + o; the others as their specs say.
-    Raises `SpecError` where the output would be shorter than 1, naming the least input. Source: the article, output size.
+    Raises `SpecError` where the output would be shorter than 1, naming the least input.
+    Source: the article, output size.
     """
     sizes = as_sizes(spec, size)
     out = tuple(_axis_output(a, n) for a, n in zip(spec.per_axis(len(sizes)), sizes, strict=True))
@@ -68,9 +69,9 @@ def _axis_inputs(spec: Any, output: int) -> tuple[tuple[int, int], ...]:
     if isinstance(spec, (ConvTranspose, ZeroInsertConv)):
         rest = output - axis_boundary(spec).excess + _int(spec.output_padding)  # = s·H + o
         most = max(s, _int(spec.dilation)) if isinstance(spec, ConvTranspose) else s
-        found = ((rest - o, o) for o in range(most))
+        found = [(rest - o, o) for o in range(most)]
     else:
-        found = ((output - axis_boundary(spec).excess, 0),)
+        found = [(output - axis_boundary(spec).excess, 0)]
     return tuple(sorted((h // s, o) for h, o in found if h % s == 0 and h >= s))
 
 

@@ -1,8 +1,8 @@
 """The frequency view: zero insertion makes images of the spectrum, and the kernel is the filter that removes them.
 
-    |X(e^{jω})|       ▁▃█▃▁                          one base band
-    after insertion   █▁▃▁█▁▃▁█   X(e^{jsω})         s−1 images, at 2πm/s
-    ideal filter      ▔▔▏          gain s up to π/s, then nothing
+|X(e^{jω})|       ▁▃█▃▁                          one base band
+after insertion   █▁▃▁█▁▃▁█   X(e^{jsω})         s−1 images, at 2πm/s
+ideal filter      ▔▔▏          gain s up to π/s, then nothing
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
     """The transform of the impulse response, H(e^{jω}) = Σ_u h[u]·e^{−jωu}, sampled at ω = 2πm/n on each axis.
 
     Complex, shape (C_out, C_in/g, n…), in FFT order (m = 0…n−1; `numpy.fft.fftshift` centres it); ω is in radians a
-    sample of the output grid, so that images stand at 2πm/s. Arguments and errors as for `phase_bank`.
+    sample of the output grid, so that images stand at 2πm/s. It takes
+    16·C_out·C_in/g·n^d bytes. Arguments and errors as for `phase_bank`.
     Source: the article, zero insertion and signal reconstruction.
     """
     if n < 1:
@@ -56,10 +57,11 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
 
 
 def images(what: Spec | PhaseBank, weight: Any = None) -> Array:
-    """The power that a white input has in each band of width 2π/s: shape (s₁…s_d), band m around 2πm/s, 0 the base band.
+    """The power that a white input has in each band of width 2π/s: shape (s₁…s_d), band m around 2πm/s.
 
-    Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form: ∫ e^{jωv} over a band is sinc(v/s)/s·e^{2πjmv/s}.
-    The bands add up to Σ|h|². Arguments and errors as for `phase_bank`.
+    Band 0 is the base band, the others are images. Σ over channel pairs of (1/2π)∫|H|² over the band, in closed form:
+    (1/2π)∫e^{jωv} over a band is sinc(v/s)/s·e^{2πjmv/s}. The bands add up to Σ|h|².
+    Arguments and errors as for `phase_bank`.
     """
     impulse = impulse_response(what, weight)
     flat = impulse.h.reshape(-1, *impulse.h.shape[2:]).astype(np.float64)
@@ -75,7 +77,7 @@ def images(what: Spec | PhaseBank, weight: Any = None) -> Array:
 def image_rejection(what: Spec | PhaseBank, weight: Any = None) -> ImageRejection:
     """How well a layer suppresses the images of the spectrum: base-band over image power for a white input, in dB.
 
-    A nearest resize by 2 has 6.5 dB on an axis, zero insertion alone 0 dB. Powers under 1e-12 of the whole count as none.
+    A nearest resize by 2 has 6.5 dB on an axis, zero insertion alone 0 dB. Powers under 1e-12 of the whole are none.
     Arguments and errors as for `phase_bank`. Source: the article, zero insertion and signal reconstruction.
     """
     impulse = impulse_response(what, weight)
@@ -123,7 +125,7 @@ def dtft(x: Any, omega: Any, start: int = 0) -> npt.NDArray[np.complex128]:
     """The discrete-time Fourier transform Σ_n x[n]·e^{−jωn} of a line whose first sample is n = `start`."""
     x = np.asarray(x)
     n = np.arange(start, start + len(x))
-    return np.exp(-1j * np.multiply.outer(np.asarray(omega, dtype=np.float64), n)) @ x
+    return np.asarray(np.exp(-1j * np.multiply.outer(np.asarray(omega, dtype=np.float64), n)) @ x)
 
 
 def _band(impulse: Impulse, axis: int, band: int) -> Array:

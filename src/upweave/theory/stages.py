@@ -32,12 +32,26 @@ class Stage(Protocol):
     """One elementary linear operator on signals of shape (channels, *size)."""
 
     @property
-    def in_shape(self) -> Shape: ...
+    def in_shape(self) -> Shape:
+        """Shape of the input, (channels, *size)."""
+        ...
+
     @property
-    def out_shape(self) -> Shape: ...
-    def forward(self, x: Array) -> Array: ...
-    def adjoint(self, y: Array) -> Array: ...
-    def matrix(self) -> Any: ...
+    def out_shape(self) -> Shape:
+        """Shape of the output."""
+        ...
+
+    def forward(self, x: Array) -> Array:
+        """A x."""
+        ...
+
+    def adjoint(self, y: Array) -> Array:
+        """Aᵀ y."""
+        ...
+
+    def matrix(self) -> Any:
+        """A, as a scipy.sparse array."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,10 +68,12 @@ class Convolve:
 
     @property
     def in_shape(self) -> Shape:
+        """Shape of the input, (channels, *size)."""
         return (self.weight.shape[1] * self.groups, *self.in_size)
 
     @property
     def out_shape(self) -> Shape:
+        """Shape of the output."""
         return (self.weight.shape[0], *self.out_size)
 
     @property
@@ -82,10 +98,14 @@ class Convolve:
             of_input.append(slice(0, last - p if p < size else 0))
         return tuple(sizes), tuple(inside), tuple(of_input)
 
-    def _reads(self, tap: Shape) -> tuple[slice, ...]:
-        return tuple(
-            slice(d * t, d * t + s * (out - 1) + 1, s)
-            for d, t, s, out in zip(self.dilation, tap, self.stride, self.out_size, strict=True)
+    def _reads(self, tap: Shape) -> tuple[Any, ...]:
+        """The index of what one tap reads in the padded signal (groups, channels, *size), over all outputs."""
+        return (
+            ...,
+            *(
+                slice(d * t, d * t + s * (out - 1) + 1, s)
+                for d, t, s, out in zip(self.dilation, tap, self.stride, self.out_size, strict=True)
+            ),
         )
 
     def _padded(self, x: Array) -> Array:
@@ -95,18 +115,20 @@ class Convolve:
         return buffer.reshape(self.groups, -1, *size)
 
     def forward(self, x: Array) -> Array:
+        """A x."""
         buffer, w = self._padded(x), self._split()
         out = np.zeros(self.out_shape, dtype=np.result_type(x, w)).reshape(self.groups, -1, *self.out_size)
         for tap in np.ndindex(*self._kernel):
-            out += np.einsum("goi,gi...->go...", w[(..., *tap)], buffer[(..., *self._reads(tap))])
+            out += np.einsum("goi,gi...->go...", w[(..., *tap)], buffer[self._reads(tap)])
         return out.reshape(self.out_shape)
 
     def adjoint(self, y: Array) -> Array:
+        """Aᵀ y."""
         size, inside, of_input = self._frame()
         w, g = self._split(), y.reshape(self.groups, -1, *self.out_size)
         buffer = np.zeros((self.groups, w.shape[2], *size), dtype=np.result_type(y, w))
         for tap in np.ndindex(*self._kernel):
-            buffer[(..., *self._reads(tap))] += np.einsum("goi,go...->gi...", w[(..., *tap)], g)
+            buffer[self._reads(tap)] += np.einsum("goi,go...->gi...", w[(..., *tap)], g)
         x = np.zeros(self.in_shape, dtype=buffer.dtype)
         x[(slice(None), *of_input)] = buffer.reshape(-1, *size)[(slice(None), *inside)]
         return x
@@ -117,17 +139,21 @@ class Convolve:
         out = np.zeros(self.weight.shape, dtype=np.result_type(x, grad))
         split = out.reshape(self.groups, -1, *self.weight.shape[1:])
         for tap in np.ndindex(*self._kernel):
-            read = buffer[(..., *self._reads(tap))]
+            read = buffer[self._reads(tap)]
             split[(..., *tap)] = flat @ read.reshape(*read.shape[:2], -1).swapaxes(1, 2)
         return out
 
     def matrix(self) -> Any:
+        """A, as a scipy.sparse array."""
         sparse = _sparse()
         inputs, outputs = math.prod(self.in_size), math.prod(self.out_size)
         c_out, per = self.weight.shape[:2]
-        co, ci = np.divmod(np.arange(c_out * per), per)
+        each = np.arange(c_out * per, dtype=np.int64)
+        co, ci = each // per, each % per
         ci = ci + per * (co // (c_out // self.groups))
-        rows, cols, values = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)], []
+        rows: list[Array] = []
+        cols: list[Array] = []
+        values: list[Array] = []
         for tap in np.ndindex(*self._kernel):
             n, i = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=np.int64)
             for a, t in enumerate(tap):
@@ -152,16 +178,20 @@ class Scatter:
 
     @property
     def in_shape(self) -> Shape:
+        """Shape of the input, (channels, *size)."""
         return self.of.out_shape
 
     @property
     def out_shape(self) -> Shape:
+        """Shape of the output."""
         return self.of.in_shape
 
     def forward(self, x: Array) -> Array:
+        """A x."""
         return self.of.adjoint(x)
 
     def adjoint(self, y: Array) -> Array:
+        """Aᵀ y."""
         return self.of.forward(y)
 
     def weight_gradient(self, x: Array, grad: Array) -> Array:
@@ -169,6 +199,7 @@ class Scatter:
         return self.of.weight_gradient(grad, x)
 
     def matrix(self) -> Any:
+        """A, as a scipy.sparse array."""
         return self.of.matrix().T.tocsr()
 
 
@@ -179,9 +210,11 @@ class Selection:
     out_shape: Shape
 
     def forward(self, x: Array) -> Array:
+        """A x."""
         raise NotImplementedError
 
     def matrix(self) -> Any:
+        """A, as a scipy.sparse array."""
         n = math.prod(self.in_shape)
         source = self.forward(np.arange(1, n + 1).reshape(self.in_shape)).reshape(-1)
         (rows,) = source.nonzero()
@@ -199,11 +232,13 @@ class Insert(Selection):
         self._at = (slice(None), *(slice(0, s * (n - 1) + 1, s) for n, s in zip(size, stride, strict=True)))
 
     def forward(self, x: Array) -> Array:
+        """A x."""
         out = np.zeros(self.out_shape, dtype=x.dtype)
         out[self._at] = x
         return out
 
     def adjoint(self, y: Array) -> Array:
+        """Aᵀ y."""
         return y[self._at]
 
 
@@ -218,9 +253,11 @@ class Shuffle(Selection):
         self._order = (0, *(x for a in range(d) for x in (1 + d + a, 1 + a)))
 
     def forward(self, x: Array) -> Array:
+        """A x."""
         return x.reshape(self._apart).transpose(self._order).reshape(self.out_shape)
 
     def adjoint(self, y: Array) -> Array:
+        """Aᵀ y."""
         woven = tuple(self._apart[a] for a in self._order)
         return y.reshape(woven).transpose(np.argsort(self._order)).reshape(self.in_shape)
 
@@ -240,12 +277,14 @@ class Resize:
             self._axes.append((index, weight))
 
     def forward(self, x: Array) -> Array:
+        """A x."""
         for a, (index, weight) in enumerate(self._axes):
             lines = np.moveaxis(x, 1 + a, -1)
             x = np.moveaxis((lines[..., index] * weight).sum(axis=-1), -1, 1 + a)
         return x
 
     def adjoint(self, y: Array) -> Array:
+        """Aᵀ y."""
         for a, (index, weight) in enumerate(self._axes):
             lines = np.moveaxis(y, 1 + a, 0)
             out = np.zeros((self.in_shape[1 + a], *lines.shape[1:]), dtype=np.result_type(y, weight))
@@ -255,6 +294,7 @@ class Resize:
         return y
 
     def matrix(self) -> Any:
+        """A, as a scipy.sparse array."""
         sparse = _sparse()
         out = sparse.eye_array(self.in_shape[0], format="csr")
         for n, (index, weight) in zip(self.in_shape[1:], self._axes, strict=True):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import prod
+from typing import Any
+
+import numpy as np
 
 from ...graph.grid import Grid
 from ..context import Context
@@ -68,7 +71,8 @@ class CompoundingCoverage(Rule):
                 continue
             paths = [x.path for x in sorted(others, key=lambda x: context.order[x.node])]
             message = (
-                f"{len(paths)} unevenly covered layers behind each other ({', '.join(paths)}): behind the last, the busiest "
+                f"{len(paths)} unevenly covered layers behind each other ({', '.join(paths)}): behind the last, "
+                "the busiest "
                 f"outputs receive {composite:.4g} times as many paths from the input as the quietest, against "
                 f"{alone:.4g} times for one layer alone; the pattern repeats every {_times(grids)} samples"
             )
@@ -87,13 +91,10 @@ def _ratio(grid: Grid) -> float:
     return max(grid.pattern) / min(grid.pattern)
 
 
-def _ratio_of(coverage: object) -> float:
-    numbers: list[int] = []
-    queue = [coverage]
-    while queue:
-        item = queue.pop()
-        queue.extend(item) if isinstance(item, list) else numbers.append(int(str(item)))
-    return max(numbers) / min(numbers) if numbers and min(numbers) else float("inf")
+def _ratio_of(coverage: Any) -> float:
+    counts = np.array(coverage)
+    low = int(counts.min())
+    return int(counts.max()) / low if low else float("inf")
 
 
 def _times(grids: tuple[Grid, ...]) -> str:

@@ -17,10 +17,10 @@ class CropOrPadRepair(Rule):
     """A crop or pad that exists only because an upsampler returns the wrong size.
 
     ## What it finds
-    Slices and pads directly behind an upsampler (point-wise layers between) on the axes that it upsamples, in front of a
-    merge or an output: crops that the layer's own padding would make for nothing, and pads that invent the samples that
-    it failed to make, among them pads by zero that only act at other sizes. Causal trims on the right, and the padding
-    in front of a convolution, are no repairs.
+    Slices and pads directly behind an upsampler (point-wise layers between) on the axes that it upsamples, in front
+    of a merge or an output: crops that the layer's own padding would make for nothing, and pads that invent the
+    samples that it failed to make, among them pads by zero that only act at other sizes. Causal trims on the right,
+    and the padding in front of a convolution, are no repairs.
 
     ## Why it is bad
     Samples are computed and thrown away, or invented; and the pad or crop that fits one size is off by one at the next.
@@ -40,7 +40,8 @@ class CropOrPadRepair(Rule):
 
     ## References
     - PyTorch documentation: ConvTranspose2d (padding, output_padding)
-    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (copy and crop)
+    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (copy
+    and crop)
     """
 
     code = "UW302"
@@ -66,12 +67,15 @@ class CropOrPadRepair(Rule):
 
     def _idle(self, layer: Layer, pad: Node) -> Finding:
         message = (
-            "a pad behind the layer adds nothing at this size; at sizes that do not survive the round trip it invents the "
+            "a pad behind the layer adds nothing at this size; at sizes that do not survive the round trip it "
+            "invents the "
             "samples that are missing"
         )
         fix = Fix("display", "restrict the model to its valid sizes (upweave sizes) and drop the pad")
         evidence = {"crops": [[0, 0] for _ in layer.resampler.dims], "nodes": [pad.path or pad.name]}
-        return self.finding(layer.path, message, evidence=evidence, fix=fix, where=pad.where or layer.where, node=layer.node)
+        return self.finding(
+            layer.path, message, evidence=evidence, fix=fix, where=pad.where or layer.where, node=layer.node
+        )
 
     def _repair(self, context: Context, layer: Layer, nodes: list[Node]) -> Finding:
         crops = layer.resampler.crops
@@ -81,9 +85,11 @@ class CropOrPadRepair(Rule):
         what = f"crops {_pairs(crops)} samples" if cut else f"pads {_pairs([(-b, -e) for b, e in crops])} samples"
         message = f"the layer makes {made} samples and what follows {what} (begin, end), to {kept}"
         fix = Fix("display", "choose padding and output padding so that the layer makes the size that is needed")
-        if (spec := _absorbed(layer)) is not None:
+        if (spec := _absorbed(layer, symmetric=context.graph.framework == "torch")) is not None:
             message += ": its own padding would do the same, and compute less"
-            fix = Fix("safe", f"move the crop into the layer: {say(spec)}", code_of(layer, spec, context.graph.framework))
+            fix = Fix(
+                "safe", f"move the crop into the layer: {say(spec)}", code_of(layer, spec, context.graph.framework)
+            )
         evidence = {"crops": [list(c) for c in crops], "nodes": [n.path or n.name for n in nodes]}
         return self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)
 
@@ -121,8 +127,8 @@ def _is_causal(layer: Layer) -> bool:
     return sum(c != (0, 0) for c in layer.resampler.crops) == 1
 
 
-def _absorbed(layer: Layer) -> ConvTranspose | None:
-    """The transposed convolution that makes the cropped output itself, if padding of its own can say it."""
+def _absorbed(layer: Layer, *, symmetric: bool) -> ConvTranspose | None:
+    """The transposed convolution that makes the cropped output itself, if padding (`symmetric` in torch) can do it."""
     if not isinstance(layer.spec, ConvTranspose):
         return None
     out: list[Axis] = []
@@ -132,7 +138,7 @@ def _absorbed(layer: Layer) -> ConvTranspose | None:
         begin, end = x.begin + b, x.end + e - x.output_padding
         # o takes back at the end what symmetric padding cuts too much
         o = begin - end if 0 <= begin - end < x.stride else 0
-        if end + o < 0:
+        if end + o < 0 or (symmetric and begin != end + o):
             return None
         out.append(Axis(x.kernel, x.stride, begin, end + o, o, x.dilation))
     return as_spec(tuple(out), layer.spec.groups)

@@ -60,10 +60,14 @@ class DeadTaps(Rule):
             gone = [r for r, d in enumerate(per_tap) if d.size and d.all()]
             if not dead:
                 continue
-            message = f"{dead} of {total} taps are zero in every channel and only cost time; a widened kernel starts so, training fills it"
+            message = (
+                f"{dead} of {total} taps are zero in every channel and only cost time; a widened kernel "
+                "starts so, training fills it"
+            )
             if gone:
                 message = (
-                    f"{len(gone)} of {len(phases)} phases are dead: all their taps are zero in every channel, and their outputs "
+                    f"{len(gone)} of {len(phases)} phases are dead: all their taps are zero in every channel, and "
+                    "their outputs "
                     "equal the bias"
                 )
             evidence = {"dead": dead, "taps": total, "dead_phases": gone}

@@ -60,9 +60,15 @@ class EmptyPhase(Rule):
             x = axes[empty[0]]
             factor = gcd(x.dilation, x.stride)
             if x.kernel < x.stride and factor == 1:
-                why = f"the kernel {x.kernel} is smaller than the stride {x.stride}, which leaves gaps of {x.counts.count(0)}"
+                why = (
+                    f"the kernel {x.kernel} is smaller than the stride {x.stride}, which leaves gaps of "
+                    f"{x.counts.count(0)}"
+                )
             else:
-                why = f"dilation {x.dilation} and stride {x.stride} share the factor {factor}, so that taps hit only some residues"
+                why = (
+                    f"dilation {x.dilation} and stride {x.stride} share the factor {factor}, so that taps hit "
+                    "only some residues"
+                )
             message = (
                 f"{total - reached} of every {total} outputs receive nothing from any input and equal the bias: {why} "
                 f"(taps by residue {list(x.counts)}, {say(spec)})"
@@ -71,7 +77,9 @@ class EmptyPhase(Rule):
             fix = Fix("display", "choose a kernel at least as large as the stride, and no dilation")
             if wide is not None:
                 line = code_of(layer, wide, context.graph.framework)
-                fix = Fix("safe", f"write the kernel out with zero taps, {say(wide)}: the same outputs, then train on", line)
+                fix = Fix(
+                    "safe", f"write the kernel out with zero taps, {say(wide)}: the same outputs, then train on", line
+                )
             evidence = {
                 "coverage": layer.coverage,
                 "empty_residues": [[r for r, n in enumerate(x.counts) if n == 0] for x in axes],

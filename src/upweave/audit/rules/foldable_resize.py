@@ -25,7 +25,8 @@ class FoldableResize(Rule):
     ## Why it is bad
     Neighbouring outputs of the resize are copies. The convolution is the same, borders included, as a transposed
     convolution with kernel k + s − 1 on the small input, whose taps are sums of its taps: k·s/(k + s − 1) times fewer
-    multiplications on every axis, and the large copy is never written. A 1×1 convolution simply belongs before the resize.
+    multiplications on every axis, and the large copy is never written. A 1×1 convolution simply belongs before the
+    resize.
 
     ## Example
     ```python
@@ -69,7 +70,7 @@ class FoldableResize(Rule):
         axes = op.spec.per_axis()
         factors = _factors(layer)
         trailing = tuple(range(len(layer.in_shape) - len(axes), len(layer.in_shape)))
-        scale = {d: f for d, f in zip(layer.resampler.dims, factors, strict=True)}
+        scale = dict(zip(layer.resampler.dims, factors, strict=True))
         if any(d not in trailing for d in layer.resampler.dims) or (share < 1 and op.spec.groups > 1):
             return None
         if any(a.stride > 1 or a.dilation > 1 or max(a.begin, a.end) > a.kernel - 1 for a in axes):
@@ -87,19 +88,27 @@ class FoldableResize(Rule):
             for a, s in zip(axes, strides, strict=True)
         ]
         spec = as_spec(tuple(widened(a) or a for a in wide), op.spec.groups)
-        what = "convolution" if direct else f"convolution behind the concatenation, for its {share:.0%} resized channels,"
+        what = (
+            "convolution" if direct else f"convolution behind the concatenation, for its {share:.0%} resized channels,"
+        )
         path = conv.path or conv.name
         if one:
-            message = f"the 1×1 convolution {path} gives the same before the nearest resize, with {now / folded:.3g} times fewer multiplications"
+            message = (
+                f"the 1×1 convolution {path} gives the same before the nearest resize, with "
+                f"{now / folded:.3g} times fewer multiplications"
+            )
             fix = Fix("safe", f"move the convolution {path} in front of the resize")
         else:
             message = (
-                f"the nearest resize folds into the {what} {path}: the same outputs with {now / folded:.3g} times fewer "
+                f"the nearest resize folds into the {what} {path}: the same outputs with {now / folded:.3g} times "
+                "fewer "
                 f"multiplications ({now:,} → {folded:,})"
             )
             fix = Fix("safe", f"for inference, one transposed convolution with {say(spec)}, kernel flip(w) ∗ ones(s)")
             if direct:
-                line = code_of(layer, spec, context.graph.framework, op.in_channels, op.out_channels, "bias" in conv.weights)
+                line = code_of(
+                    layer, spec, context.graph.framework, op.in_channels, op.out_channels, "bias" in conv.weights
+                )
                 fix = Fix(fix.applicability, fix.message, line)
         evidence = {
             "convolution": path,

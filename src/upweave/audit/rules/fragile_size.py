@@ -33,7 +33,8 @@ class FragileSize(Rule):
     Display: padding and cropping belong around the model.
 
     ## References
-    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (tile sizes)
+    - Ronneberger, Fischer, Brox: U-Net: Convolutional Networks for Biomedical Image Segmentation, MICCAI 2015 (tile
+    sizes)
     """
 
     code = "UW301"
@@ -51,12 +52,13 @@ class FragileSize(Rule):
             if not axis.is_free:
                 groups.setdefault((axis.input, str(axis), axis.size in axis), []).append(axis)
         for (value, words, fits), axes in groups.items():
-            dims = ", ".join(str(a.dim) for a in axes)
+            dims = " and ".join(str(a.dim) for a in axes)
+            dims, takes = (f"dims {dims}", "take") if len(axes) > 1 else (f"dim {dims}", "takes")
             size = "×".join(str(a.size) for a in axes)
-            works = f"dim {dims} of input {value} takes {words}"
+            works = f"{dims} of input {value} {takes} {words}"
             why = axes[0].failure
             if not axes[0].residues:
-                message = f"dim {dims} of input {value} takes only the size {size}" + (f"; {why}" if why else "")
+                message = f"{dims} of input {value} {takes} only the size {size}" + (f"; {why}" if why else "")
             elif fits:
                 message = works + (f"; {why}" if why else "")
             else:

@@ -49,7 +49,9 @@ class ImplicitPadding(Rule):
             found = runtime_disagreements(op.implicit)
             if not found:
                 continue
-            said = ", ".join(f"{k} = {_plain(op.implicit[k])}" for k in ("auto_pad", "output_shape") if k in op.implicit)
+            said = ", ".join(
+                f"{k} = {_plain(op.implicit[k])}" for k in ("auto_pad", "output_shape") if k in op.implicit
+            )
             first = "; ".join(f"{d.runtime} {d.does}" for d in found[:3])
             more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
             axes = op.spec.per_axis(layer.rank)

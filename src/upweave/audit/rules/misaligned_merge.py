@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...graph.grid import Meeting
-from ...graph.ir import Concat
+from ...graph.ir import Concat, Node
 from ..context import Context, amount
 from ..finding import Finding, Level
 from ..rule import Rule
@@ -57,11 +57,12 @@ class MisalignedMerge(Rule):
             worst = max(meetings, key=lambda m: m.displacement)
             node = worst.node
             a, b = worst.grids
-            paths = [_path(context, v) for v in worst.values]
+            paths = [_path(context, v, node) for v in worst.values]
             what = "concatenates" if isinstance(node.op, Concat) else "combines"
             how = "" if a.step == b.step else f", and their samples are spaced {a.step} and {b.step} apart"
             message = (
-                f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample 0 stands at "
+                f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample "
+                "0 stands at "
                 f"{a.origin} of the input in the one and at {b.origin} in the other{how}"
             )
             evidence = {
@@ -78,7 +79,11 @@ class MisalignedMerge(Rule):
             )
 
 
-def _path(context: Context, value: str) -> str:
-    """A name that the reader knows for a tensor: its module, else the tensor's own."""
-    node = context.producers.get(value)
-    return (node.path or value) if node is not None else f"input {value}"
+def _path(context: Context, value: str, merge: Node) -> str:
+    """A name that the reader knows for a tensor: the nearest module above it other than the merge's own."""
+    at = value
+    while (node := context.producers.get(at)) is not None and node.inputs:
+        if node.path and node.path != merge.path:
+            return node.path
+        at = node.inputs[0]
+    return f"input {at}" if at in context.graph.inputs else value

@@ -25,8 +25,8 @@ class NonIntegerScale(Rule):
     (the decoder of 2n − 1 → n), and for axes of a single sample.
 
     ## Why it is bad
-    Sizes stop being multiples of each other: skips need crops, streams drift, tiles do not fit. A fractional resize is no
-    periodic filter, so that it cannot be folded into a convolution, and its result depends on the size.
+    Sizes stop being multiples of each other: skips need crops, streams drift, tiles do not fit. A fractional resize
+    is no periodic filter, so that it cannot be folded into a convolution, and its result depends on the size.
 
     ## Example
     ```python
@@ -73,7 +73,8 @@ class NonIntegerScale(Rule):
         excess = r.after[i].extent - sum(r.crops[i]) - strides[i] * r.before[i].extent
         words = f"{strides[i]}n {'+' if excess > 0 else '−'} {abs(excess)}"
         message = (
-            f"n samples become {words} ({r.before[i].extent} become {strides[i] * r.before[i].extent + excess}; {say(spec)}"
+            f"n samples become {words} ({r.before[i].extent} become {strides[i] * r.before[i].extent + excess}; "
+            f"{say(spec)}"
             f"{', after the crops behind it' if any(sum(c) for c in r.crops) else ''}), not {strides[i]}n"
         )
         fix = Fix("unsafe", f"choose k − 2p + o = s: then n samples become {strides[i]}n")
@@ -99,14 +100,18 @@ class NonIntegerScale(Rule):
         n, m = pairs[0]
         if op.coordinates == "align_corners":
             message = (
-                f"a resize from {n} to {m} samples that aligns corners scales by {m - 1}/{n - 1} = {(m - 1) / (n - 1):.4g}, "
+                f"a resize from {n} to {m} samples that aligns corners scales by {m - 1}/{n - 1} = "
+                f"{(m - 1) / (n - 1):.4g}, "
                 f"not {m / n:.4g}, and by another factor at every other size"
             )
             fix = Fix("unsafe", "align_corners=False keeps the factor at every size")
         elif any(m % n for n, m in pairs):
             n, m = next(p for p in pairs if p[1] % p[0])
             factor = Fraction(m, n)
-            message = f"a resize from {n} to {m} samples scales by {factor} = {float(factor):.4g}, no integer: samples are spread unevenly"
+            message = (
+                f"a resize from {n} to {m} samples scales by {factor} = {float(factor):.4g}, no integer: "
+                "samples are spread unevenly"
+            )
             fix = Fix("display", "choose sizes that are multiples of each other, where the model is free to")
         else:
             return

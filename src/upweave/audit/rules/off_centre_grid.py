@@ -23,6 +23,9 @@ class OffCentreGrid(Rule):
     that a causal model trims on purpose, is none. An output coarser than the input may lie anywhere between the point
     grid and the half-pixel grid of its encoder.
 
+    A note up to half a sample behind an encoder, and where strided convolutions make the whole shift, each by less than
+    one of its input samples, which its kernel can learn to take back; else a warning.
+
     ## Why it is bad
     Everything that is compared with the output by position is off: targets, masks, overlays, the same picture resized
     by other means. Weights can learn to shift back only by giving up part of their kernel.
@@ -58,17 +61,24 @@ class OffCentreGrid(Rule):
             if not found:
                 continue
             node = context.producers.get(value)
-            layer = next((x for x in reversed(context.upsamplers) if _leads_to(context, x, value)), None)
+            causes = _causes(context, value, found[0][0])
+            layer = max(causes, key=lambda c: abs(c[1]))[0] if causes else _last_upsampler(context, value)
             shifts = [shift(g) for _, g in found]
             worst = max(shifts, key=abs)
             grid = found[shifts.index(worst)][1]
             # Behind an encoder half a sample comes from even-sized halvings everywhere; alone it is the layer's own.
-            level = Level.NOTE if grid.step >= 1 and abs(worst) <= Fraction(1, 2) else self.level
+            small = grid.step >= 1 and abs(worst) <= Fraction(1, 2)
+            level = Level.NOTE if small or _is_learned_away(causes) else self.level
+            lengths = "×".join(str(g.root.extent) for _, g in found)
             side = "after" if worst > 0 else "before"
             message = (
-                f"output {value} of {_sizes(found)} samples lies {amount(abs(worst))} {side} the middle of the input: its "
-                f"sample n stands at {_map(grid)} of the input, which is {grid.root.extent} samples long"
+                f"output {value} of {_sizes(found)} samples lies {amount(abs(worst))} {side} the middle of the "
+                "input: its "
+                f"sample n stands at {_map(grid)} of the input, which is {lengths} samples long"
             )
+            if causes:
+                parts = ", ".join(f"{x.path} {float(by):+g}" for x, by in causes)
+                message += f"; away from the half-pixel grid move, in input samples: {parts}"
             evidence: dict[str, Any] = {
                 "output": value,
                 "dims": [d for d, _ in found],
@@ -76,8 +86,8 @@ class OffCentreGrid(Rule):
                 "step": [float(g.step) for _, g in found],
                 "origin": [float(g.origin) for _, g in found],
             }
-            if layer is not None:
-                evidence["alignment"] = layer.alignment
+            if causes:
+                evidence["causes"] = [{"layer": x.path, "input_samples": float(by)} for x, by in causes]
             yield self.finding(
                 layer.path if layer is not None else (node.path if node is not None else ""),
                 message,
@@ -104,12 +114,46 @@ def is_off_centre(grid: Grid) -> bool:
     return not (grid.step > 1 and 0 <= grid.origin <= (grid.step - 1) / 2)
 
 
-def _leads_to(context: Context, layer: Layer, value: str) -> bool:
-    return value in context.descendants(layer.resampler.node.output)
+def _causes(context: Context, value: str, dim: int) -> list[tuple[Layer, Fraction]]:
+    """The layers on the way that do not keep the half-pixel grid, and by how many input samples each moves it.
+
+    Empty if they do not explain the whole shift: crops, pads and blurs have a part in it.
+    """
+    grid = context.grids.grids[value][dim]
+    assert grid is not None
+    before = context.ancestors(value)
+    out: list[tuple[Layer, Fraction]] = []
+    for layer in context.layers:
+        r = layer.resampler
+        if r.node.output not in before or layer.op == "Slice":
+            continue
+        for b, a, crop in zip(r.before, r.after, r.crops or ((0, 0),) * len(r.dims), strict=True):
+            if (a.root, b.root) != (grid.root, grid.root):
+                continue
+            moved = a.at(crop[0]) - b.origin - (a.step - b.step) / 2
+            if moved:
+                out.append((layer, moved))
+            break
+    total = grid.origin - (grid.step - 1) / 2
+    return out if sum((by for _, by in out), Fraction(0)) == total else []
+
+
+def _is_learned_away(causes: list[tuple[Layer, Fraction]]) -> bool:
+    """Whether strided convolutions make the whole shift, each within its own kernel, which can learn to take it back."""
+    return bool(causes) and all(
+        x.op == "Conv" and abs(by) < x.resampler.before[0].step and min(a.kernel for a in x.spec.per_axis()) > 1
+        for x, by in causes
+        if x.spec is not None
+    )
+
+
+def _last_upsampler(context: Context, value: str) -> Layer | None:
+    before = context.ancestors(value)
+    return next((x for x in reversed(context.upsamplers) if x.resampler.node.output in before), None)
 
 
 def _fix(layer: Layer | None) -> Fix:
-    if layer is not None and any(a["class"] == "phase-0" for a in layer.alignment):
+    if layer is not None and layer.op == "ConvTranspose" and any(a["class"] == "phase-0" for a in layer.alignment):
         return Fix(
             "unsafe",
             "nothing strided in front of it matches this layer's phase: use a kernel with the stride's parity and "

@@ -11,7 +11,11 @@ from ..finding import Finding, Fix, Level
 from ..rule import Rule
 
 RUNTIMES = (
-    ("ExecuTorch XNNPACK before March 2026", "left the layer to slower kernels", "https://github.com/pytorch/executorch/pull/18185"),
+    (
+        "ExecuTorch XNNPACK before March 2026",
+        "left the layer to slower kernels",
+        "https://github.com/pytorch/executorch/pull/18185",
+    ),
     ("ExecuTorch Core ML (2025)", "failed to lower it", "https://github.com/pytorch/executorch/issues/11705"),
     ("Torch-TensorRT before 2025", "failed to convert it", "https://github.com/pytorch/TensorRT/issues/3344"),
     ("RTen before August 2025", "did not support it", "https://github.com/robertknight/rten/pull/853"),
@@ -23,8 +27,8 @@ class OutputPaddingPortability(Rule):
     """A transposed convolution with output padding, which some runtimes cannot run.
 
     ## What it finds
-    `output_padding` above 0. One note for the whole model, with the layers and, where it is simple, a layer without output
-    padding that gives the same outputs.
+    `output_padding` above 0. One note for the whole model, with the layers and, where it is simple, a layer without
+    output padding that gives the same outputs.
 
     ## Why it is bad
     Several converters and mobile runtimes refuse the layer or hand it to a slow fallback, some to this day.

@@ -20,8 +20,9 @@ class PhaseBiasImbalance(Rule):
     """A convolution in front of a pixel shuffle whose bias differs from phase to phase.
 
     ## What it finds
-    The root mean square, over the channels, of the standard deviation of the bias over a channel's phases, compared with
-    the size of the layer's output for a white input of variance 1 (the norm of a row of weights). It fires from a quarter on.
+    The root mean square, over the channels, of the standard deviation of the bias over a channel's phases, compared
+    with the size of the layer's output for a white input of variance 1 (the norm of a row of weights). It fires from
+    a quarter on.
 
     ## Why it is bad
     The bias is added whatever the input is: different biases for the phases are a checkerboard that is always there. A

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
+
 from ..context import Context
-from ..finding import Finding, Fix
+from ..finding import Finding, Fix, Level
+from ..layer import Layer
 from ..rule import Rule
 
 THRESHOLD = 2.0
-"""dB. The default initialisation of kernel 3, stride 2 has 3 dB on an axis and 6 dB on two; of kernel 5, 1.8 and 3.5."""
+"""dB. The default initialisation of kernel 3, stride 2 has 3 dB on an axis and 6 dB on two; of kernel 5, 1.8 and
+3.5."""
 
 
 class PhaseGainImbalance(Rule):
@@ -20,11 +24,12 @@ class PhaseGainImbalance(Rule):
     power: 10·log₁₀ of the strongest over the weakest phase, each summed over all pairs of channels, so that single
     channels do not matter. It fires from 2 dB on, and only where independent draws would not differ as much by chance
     (four standard errors, from the number and the kurtosis of the gains): evenly covered layers are balanced when they
-    are freshly initialised, kernel 3 stride 2 is not.
+    are freshly initialised, kernel 3 stride 2 is not. A note where it is just what uneven coverage makes
+    of independent weights, a warning otherwise.
 
     ## Why it is bad
-    The phases are interleaved in the output: if one is louder, every plain area carries a pattern of the stride's period.
-    Even coverage does not prevent it, since the phases are learned independently.
+    The phases are interleaved in the output: if one is louder, every plain area carries a pattern of the stride's
+    period. Even coverage does not prevent it, since the phases are learned independently.
 
     ## Example
     ```python
@@ -55,14 +60,30 @@ class PhaseGainImbalance(Rule):
             if found is None or found.imbalance < THRESHOLD or not found.beyond_chance(found.imbalance):
                 continue
             relative = found.power / found.power.mean()
+            expected = _by_coverage(layer)
+            structural = expected > 0 and abs(found.imbalance - expected) < 1.0
             message = (
                 f"for a constant input the strongest of the {len(relative)} phases is {found.imbalance:.1f} dB "
-                f"({10 ** (found.imbalance / 20):.2f} times) above the weakest: plain areas carry a pattern of the stride's period"
+                f"({10 ** (found.imbalance / 20):.2f} times) above the weakest: plain areas carry a pattern of "
+                "the stride's period"
             )
+            if structural:
+                message += f", as much as its uneven coverage makes of independent weights ({expected:.1f} dB)"
             evidence = {
                 "imbalance_db": round(found.imbalance, 3),
                 "threshold_db": THRESHOLD,
+                "coverage_db": round(expected, 3),
                 "power": [round(float(p), 4) for p in relative],
             }
             fix = Fix("unsafe", "initialise or regularise the phases to equal gains, or blur behind the layer")
-            yield self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)
+            level = Level.NOTE if structural else self.level
+            yield self.finding(
+                layer.path, message, evidence=evidence, fix=fix, level=level, where=layer.where, node=layer.node
+            )
+
+
+def _by_coverage(layer: Layer) -> float:
+    """The imbalance in dB that independent weights of one variance have: the ratio of the numbers of taps."""
+    taps = np.array(layer.coverage)
+    taps = taps[taps > 0]
+    return float(10 * np.log10(taps.max() / taps.min())) if taps.size else 0.0

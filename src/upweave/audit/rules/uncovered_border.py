@@ -64,9 +64,12 @@ class UncoveredBorder(Rule):
             worst = max(found)
             samples = "sample" if worst == 1 else "samples"
             message = (
-                f"the last {worst} {samples} of the output receive nothing from any input and equal the bias: the output "
+                f"the last {worst} {samples} of the output receive nothing from any input and equal the bias: the "
+                "output "
                 f"padding is larger than the padding ({say(spec)})"
             )
-            fix = Fix("unsafe", f"widen the kernel by {worst} and take {worst} off the output padding: the border is reached")
+            fix = Fix(
+                "unsafe", f"widen the kernel by {worst} and take {worst} off the output padding: the border is reached"
+            )
             evidence = {"uncovered_end": found}
             yield self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)

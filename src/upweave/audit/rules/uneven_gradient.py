@@ -28,7 +28,8 @@ class UnevenGradient(Rule):
 
     ## Why it is bad
     Gradients to the input (saliency maps, adversarial and guided generation, losses on features) carry a checkerboard;
-    inputs that are never read carry no information at all. Classifiers trained end to end live well with it, hence a note.
+    inputs that are never read carry no information at all. Classifiers trained end to end live well with it, hence a
+    note.
 
     ## Example
     ```python
@@ -36,8 +37,8 @@ class UnevenGradient(Rule):
     ```
 
     ## Use instead
-    `kernel_size=4, stride=2, padding=1` where gradients to the input matter; a pool or a blur in front of a 1×1 stride-2
-    convolution.
+    `kernel_size=4, stride=2, padding=1` where gradients to the input matter; a pool or a blur in front of a 1×1
+    stride-2 convolution.
 
     ## Fix safety
     Unsafe: the layer computes something else.
@@ -84,7 +85,8 @@ class UnevenGradient(Rule):
         what = "windows" if group[0].op == "Pool" else "taps"
         message = (
             f"the gradient of a {key} is a transposed convolution with uneven coverage: inputs receive it through "
-            f"{low} to {high} {what} by their position, because the kernel is not a multiple of the stride{_others(group)}"
+            f"{low} to {high} {what} by their position, because the kernel is not a multiple of the "
+            f"stride{_others(group)}"
         )
         return self._about(group, message, {"coverage": [list(c) for c in counts], "taps": [low, high]}, None)
 

@@ -11,7 +11,7 @@ from ...spec import ConvPixelShuffle
 from ..context import Context
 from ..finding import Finding, Fix, Level
 from ..rule import Rule
-from ..statistics import SIGMAS, by_phase, is_default_draw
+from ..statistics import SIGMAS, Array, by_phase, is_default_draw
 
 
 class UntiedPixelShuffleInitialisation(Rule):
@@ -64,7 +64,8 @@ class UntiedPixelShuffleInitialisation(Rule):
             if abs(correlation) > max(0.05, SIGMAS / sqrt(phases[0].size)):
                 continue
             message = (
-                f"the {p} phases of the pixel shuffle are drawn independently (correlation {correlation:.2f}): training starts "
+                f"the {p} phases of the pixel shuffle are drawn independently (correlation {correlation:.2f}): "
+                "training starts "
                 "from a layer that turns a constant into a checkerboard"
             )
             fix = Fix(
@@ -76,7 +77,7 @@ class UntiedPixelShuffleInitialisation(Rule):
             yield self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)
 
 
-def phase_correlation(phases: np.ndarray) -> float:  # type: ignore[type-arg]
+def phase_correlation(phases: Array) -> float:
     """The mean correlation of two different phases: (‖Σ w_r‖² − Σ‖w_r‖²) / ((P − 1)·Σ‖w_r‖²)."""
     own = float((phases**2).sum())
     together = float((phases.sum(axis=0) ** 2).sum())

@@ -62,8 +62,10 @@ class WeakImageRejection(Rule):
                 continue
             level = Level.WARNING if last else Level.NOTE
             message = (
-                f"a constant input comes out with a pattern {abs(rejection):.1f} dB {'below' if rejection >= 0 else 'above'} its "
-                f"own level ({10 ** (-rejection / 20):.2f} times as strong): the kernel hardly removes the images of upsampling"
+                f"a constant input comes out with a pattern {abs(rejection):.1f} dB "
+                f"{'below' if rejection >= 0 else 'above'} its "
+                f"own level ({10 ** (-rejection / 20):.2f} times as strong): the kernel hardly removes the images "
+                "of upsampling"
             )
             evidence = {"rejection_db": round(rejection, 3), "threshold_db": threshold, "at_output": last}
             fix = Fix("unsafe", "train with a penalty on the images, or convolve the kernel with s ones")

@@ -13,7 +13,8 @@ from ..rule import Rule
 from ..statistics import is_default_draw
 
 FACTOR = 4.0
-"""How far the variance may be off before it is reported. The k = s U-Net decoder, C_in = 2·C_out, is off by 2 in 2-D."""
+"""How far the variance may be off before it is reported. The k = s U-Net decoder, C_in = 2·C_out, is off by 2 in
+2-D."""
 
 
 class WrongFanInitialisation(Rule):
@@ -21,8 +22,8 @@ class WrongFanInitialisation(Rule):
 
     ## What it finds
     Weights that still are PyTorch's default draw, U(−1/√f, 1/√f) with f = (C_out/g)·∏k, where an output sums only
-    (C_in/g)·∏k/∏s products: the roles of the channels are exchanged, and the stride divides. It fires where the variance
-    of the output is off by more than 4, against the same rule with the right fan-in. Trained weights pass.
+    (C_in/g)·∏k/∏s products: the roles of the channels are exchanged, and the stride divides. It fires where the
+    variance of the output is off by more than 4, against the same rule with the right fan-in. Trained weights pass.
 
     ## Why it is bad
     Signals shrink or grow at every such layer from the first step on: by (C_in/C_out)/∏s in variance.
@@ -83,5 +84,9 @@ class WrongFanInitialisation(Rule):
                 "std_he": sqrt(2 / fan_in),
                 "std_glorot": sqrt(2 / (fan_in + fan_out)),
             }
-            fix = Fix("unsafe", "draw the weights for the right fan-in", f"nn.init.uniform_(layer.weight, {-bound:.6g}, {bound:.6g})")
+            fix = Fix(
+                "unsafe",
+                "draw the weights for the right fan-in",
+                f"nn.init.uniform_(layer.weight, {-bound:.6g}, {bound:.6g})",
+            )
             yield self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)

@@ -14,7 +14,7 @@ from . import ops_algebra, ops_conv, ops_index, ops_layout, ops_pointwise, ops_p
 from .fold import fold
 from .inputs import GivenShapes, bind_inputs, declared_shape
 from .order import reads, sorted_nodes, title
-from .reader import NAMES, Model, first_line, read_model
+from .reader import NAMES, Model, first_line, one_line, read_model
 from .registry import TABLE
 from .state import Call, NotUnderstood, State, Value
 from .tensors import sparse_weight, weight_of
@@ -31,11 +31,18 @@ def from_onnx(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Graph
     Raises `ModelError`, one line, for a file that is no sound model (missing, truncated, cyclic, undefined values,
     external data missing or outside the model's folder, impossible sizes) and for input shapes that do not fit.
     """
+    try:
+        return _read(path, inputs)
+    except ModelError as e:
+        raise ModelError(one_line(str(e))) from None
+
+
+def _read(path: str | os.PathLike[str], inputs: GivenShapes) -> Graph:
     model = read_model(path)
     state, graph_inputs = _start(model, inputs)
     proto = model.proto.graph
     for node in sorted_nodes(proto.node, state.values):
-        _translate(state, node, {NAMES.get(d, d): v for d, v in model.opsets.items()})
+        _translate(state, node)
     outputs: list[str] = []
     for info in proto.output:
         if info.name not in state.values:
@@ -77,7 +84,7 @@ def _start(model: Model, given: GivenShapes) -> tuple[State, list[str]]:
     return state, [i.name for i in infos]
 
 
-def _translate(state: State, node: onnx.NodeProto, opsets: dict[str, int]) -> None:
+def _translate(state: State, node: onnx.NodeProto) -> None:
     call = Call(state, node)
     domain = NAMES.get(node.domain, node.domain)
     try:

@@ -130,3 +130,15 @@ def reduce(call: Call) -> None:
         raise ModelError(f"{title(call.node)}: axes {axes} of {len(x)} dimensions")
     shape = tuple(1 if a in dims else d for a, d in enumerate(x) if keep or a not in dims)
     call.emit(Reduce(dims, keep, _REDUCTIONS[call.op]), [call.input(0).name], shape)
+
+
+@lowers("If", "Loop", "Scan")
+def control(call: Call) -> None:
+    """Subgraphs are not followed."""
+    raise NotUnderstood(f"{call.op} chooses or repeats a subgraph at run time; what happens inside is not followed")
+
+
+@lowers("RNN", "LSTM", "GRU")
+def recurrent(call: Call) -> None:
+    """Recurrent layers mix all positions."""
+    raise NotUnderstood(f"{call.op} is recurrent: every position depends on all earlier ones")

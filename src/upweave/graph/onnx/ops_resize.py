@@ -77,7 +77,12 @@ def resize(call: Call) -> None:
         scales = _scales(call, 1)
         if scales is None:
             raise NotUnderstood("the scales of Resize are computed at run time")
-        _emit(call, _by_scales(call, x, scales), call.get("mode", "nearest"), "asymmetric", "floor")
+        mode = call.get("mode", "nearest")
+        # Opset 10 names no rounding; its own test data and ONNX Runtime round down to enlarge and up to shrink.
+        shrinks = any(s < 1 for s in scales)
+        if mode == "nearest" and shrinks and any(s > 1 for s in scales):
+            raise NotUnderstood("a nearest Resize of opset 10 that enlarges one axis and shrinks another")
+        _emit(call, _by_scales(call, x, scales), mode, "asymmetric", "ceil" if shrinks else "floor")
         return
     coordinates = call.get("coordinate_transformation_mode", "half_pixel")
     if coordinates == "tf_half_pixel_for_nn":  # opset 11 alone: (n + ½)/scale without the −½, used with floor

@@ -61,9 +61,28 @@ def read_model(path: str | os.PathLike[str]) -> Model:
     if opsets.get("", 1) > newest:
         raise ModelError(f"{path} uses opset {opsets['']}, but the installed onnx package knows opsets up to {newest}")
     model = Model(_inlined(proto, path), os.path.realpath(file.parent), opsets, str(path))
+    _check_text(model.proto.graph, path)
     for tensor in tensors(model.proto.graph):
         check_tensor(tensor, model.folder)
     return model
+
+
+def _check_text(graph: onnx.GraphProto, path: str | os.PathLike[str]) -> None:
+    """Protobuf hands over text that is not UTF-8 as bytes, which no later code expects."""
+    todo = [graph]
+    while todo:
+        g = todo.pop()
+        names: list[object] = [v.name for v in (*g.input, *g.output, *g.value_info)]
+        for t in g.initializer:
+            names += [t.name, *(x for e in t.external_data for x in (e.key, e.value))]
+        for node in g.node:
+            names += [node.name, node.op_type, node.domain, *node.input, *node.output]
+            for a in node.attribute:
+                names.append(a.name)
+                names += [x for e in a.t.external_data for x in (e.key, e.value)]
+                todo.extend(subgraphs(a))
+        if not all(isinstance(n, str) for n in names):
+            raise ModelError(f"{path} is damaged: a name in its graph is no text")
 
 
 def _inlined(proto: onnx.ModelProto, path: str | os.PathLike[str]) -> onnx.ModelProto:
@@ -101,3 +120,9 @@ def first_line(error: BaseException) -> str:
     """The first line that says something, without a trailing full stop."""
     text = str(error).strip()
     return text.splitlines()[0].strip().rstrip(".") if text else type(error).__name__
+
+
+def one_line(text: str, longest: int = 300) -> str:
+    """A message on one line, whatever names the file put into it."""
+    text = " ".join(text.split())
+    return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -254,7 +254,8 @@ _FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 def origin(node: onnx.NodeProto) -> tuple[str, str | None]:
     """Module path and "file.py:line" where the exporter recorded them; else the node's name."""
     name = node.name or f"{node.op_type}:{next((o for o in node.output if o), '')}"
-    meta = {p.key: p.value for p in node.metadata_props}
+    # What is not UTF-8 comes as bytes; metadata of that kind is nobody's module path.
+    meta = {p.key: p.value for p in node.metadata_props if isinstance(p.value, str)}
     scopes = [s.strip(" '\"") for s in meta.get("pkg.torch.onnx.name_scopes", "").strip("[]").split(",")]
     if len(scopes) > 1 and scopes[-2]:
         name = scopes[-2]

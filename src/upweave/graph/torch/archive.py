@@ -23,10 +23,29 @@ import torch
 from ...errors import ModelError
 
 _LARGEST_GRAPH = 1 << 29
-DTYPES = {1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
-          9: "complex32", 10: "complex64", 11: "complex128", 12: "bool", 13: "bfloat16", 28: "uint16",
-          29: "float8_e4m3fn", 30: "float8_e5m2", 31: "float8_e4m3fnuz", 32: "float8_e5m2fnuz", 33: "float8_e8m0fnu",
-          34: "uint32", 35: "uint64"}
+DTYPES = {
+    1: "uint8",
+    2: "int8",
+    3: "int16",
+    4: "int32",
+    5: "int64",
+    6: "float16",
+    7: "float32",
+    8: "float64",
+    9: "complex32",
+    10: "complex64",
+    11: "complex128",
+    12: "bool",
+    13: "bfloat16",
+    28: "uint16",
+    29: "float8_e4m3fn",
+    30: "float8_e5m2",
+    31: "float8_e4m3fnuz",
+    32: "float8_e5m2fnuz",
+    33: "float8_e8m0fnu",
+    34: "uint32",
+    35: "uint64",
+}
 """The numbers that the format gives to dtypes."""
 
 
@@ -61,7 +80,8 @@ class Archive:
         loaders: dict[str, Callable[[], Any]] = {}
         for name, entry in _json(file, config)["config"].items():
             where = entry["path_name"]
-            if entry.get("use_pickle") or entry.get("tensor_meta") is None or not where.startswith(("weight_", "tensor_")):
+            raw = entry.get("tensor_meta") is not None and where.startswith(("weight_", "tensor_"))
+            if entry.get("use_pickle") or not raw:
                 raise ModelError(f"{self.path.name} holds {name!r} as a pickle, which Upweave never opens; {AGAIN}")
             record = file.getinfo(f"{folder}/{where}") if f"{folder}/{where}" in file.namelist() else None
             loaders[name] = self._loader(record, entry["tensor_meta"])

@@ -12,8 +12,11 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import OpOverload
+from torch.fx.node import map_arg
 
 from ..ir import Shape, Weight
+from .values import is_mutable, operator_name
 
 _LARGEST_INDEX = 1 << 22
 
@@ -109,8 +112,8 @@ class Constants:
         elif node in self._aliases:
             value = self._run(self._aliases[node])
         elif node.op == "call_function":
-            args = fx.node.map_arg(node.args, self._run)
-            kwargs = dict(fx.node.map_arg(node.kwargs, self._run))
+            args = map_arg(node.args, self._run)
+            kwargs = dict(map_arg(node.kwargs, self._run))
             if kwargs.get("device") is not None:
                 kwargs["device"] = torch.device("cpu")
             if not may_run(node.target):
@@ -127,15 +130,14 @@ def may_run(target: Any) -> bool:
 
     `aten.from_file` maps any file on disk and may create it, so it is never run.
     """
-    if isinstance(target, torch._ops.OpOverload):
-        return target.namespace in ("aten", "prims") and "from_file" not in target._schema.name
+    if isinstance(target, OpOverload):
+        return target.namespace in ("aten", "prims") and operator_name(target) != "from_file"
     return getattr(operator, getattr(target, "__name__", ""), None) is target
 
 
 def _copied(node: fx.Node, args: Any) -> Any:
     """The arguments, with the one that an in-place operator would write copied: parameters are never written."""
-    schema = getattr(node.target, "_schema", None)
-    if schema is None or not schema.is_mutable:
+    if not is_mutable(node.target):
         return args
     return tuple(a.clone() if isinstance(a, torch.Tensor) else a for a in args)
 
@@ -160,7 +162,7 @@ def concrete(number: Any) -> int:
     hint = number.node.hint
     if hint is None:
         expression = number.node.expr
-        known = {s: DATA_SIZE for s in expression.free_symbols}
+        known = dict.fromkeys(expression.free_symbols, DATA_SIZE)
         hint = expression.xreplace(known)
     return int(hint)
 

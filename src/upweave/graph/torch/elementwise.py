@@ -40,22 +40,62 @@ def _broadcast(shapes: list[Shape]) -> Shape:
     return tuple(next((e for e in extents if e != 1), 1) for extents in zip(*padded, strict=True))
 
 
-@lowers("where", "__and__", "__or__", "__xor__", "__iand__", "__ior__", "masked_fill", "lerp", "addcmul", "addcdiv", "clamp", "isin")
+@lowers(
+    "where",
+    "__and__",
+    "__or__",
+    "__xor__",
+    "__iand__",
+    "__ior__",
+    "masked_fill",
+    "lerp",
+    "addcmul",
+    "addcdiv",
+    "clamp",
+    "isin",
+)
 def _merge(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return elementwise(walker, node, args, operator_name(node.target))
 
 
-@lowers("detach", "alias", "contiguous", "clone", "lift_fresh", "lift_fresh_copy", "dropout", "feature_dropout",
-        "alpha_dropout", "feature_alpha_dropout", "native_dropout", "resolve_conj", "resolve_neg", "identity",
-        "requires_grad", "detach_copy", "alias_copy")
+@lowers(
+    "detach",
+    "alias",
+    "contiguous",
+    "clone",
+    "lift_fresh",
+    "lift_fresh_copy",
+    "dropout",
+    "feature_dropout",
+    "alpha_dropout",
+    "feature_alpha_dropout",
+    "native_dropout",
+    "resolve_conj",
+    "resolve_neg",
+    "identity",
+    "requires_grad",
+    "detach_copy",
+    "alias_copy",
+)
 def _same(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     """The same numbers at inference: no node."""
     value = args.get("self", args.get("input"))
     return [value, value] if isinstance(node.meta["val"], (list, tuple)) else value
 
 
-@lowers("to", "_to_copy", "type_as", "float", "half", "double", "int", "long", "_autocast_to_full_precision",
-        "_autocast_to_reduced_precision", "bernoulli")
+@lowers(
+    "to",
+    "_to_copy",
+    "type_as",
+    "float",
+    "half",
+    "double",
+    "int",
+    "long",
+    "_autocast_to_full_precision",
+    "_autocast_to_reduced_precision",
+    "bernoulli",
+)
 def _cast(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     """A cast between floating types is no operation of the network; one to integers is."""
     value, val = args["self"], node.meta["val"]
@@ -66,17 +106,56 @@ def _cast(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return walker.emit(Pointwise("cast"), [value], shape_of(val))
 
 
-@lowers("batch_norm", "native_batch_norm", "_native_batch_norm_legit_no_training", "cudnn_batch_norm",
-        "_batch_norm_with_update", "_native_batch_norm_legit")
+@lowers(
+    "batch_norm",
+    "native_batch_norm",
+    "_native_batch_norm_legit_no_training",
+    "cudnn_batch_norm",
+    "_batch_norm_with_update",
+    "_native_batch_norm_legit",
+)
 def _batch_norm(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return _norm(walker, node, args, "batch_norm", nonlinear=bool(args.get("training") or args.get("train")))
 
 
-@lowers("layer_norm", "native_layer_norm", "group_norm", "native_group_norm", "instance_norm", "rms_norm",
-        "_fused_rms_norm", "local_response_norm", "softmax", "_softmax", "log_softmax", "_log_softmax", "_safe_softmax",
-        "cumsum", "cumprod", "logcumsumexp", "tril", "triu", "fake_quantize_per_tensor_affine", "renorm",
-        "_weight_norm", "nan_to_num", "celu", "glu_jvp", "rrelu", "_prelu_kernel", "prelu", "relu6", "selu", "logit",
-        "gelu", "hardsigmoid", "hardswish", "threshold", "softplus", "polar")
+@lowers(
+    "layer_norm",
+    "native_layer_norm",
+    "group_norm",
+    "native_group_norm",
+    "instance_norm",
+    "rms_norm",
+    "_fused_rms_norm",
+    "local_response_norm",
+    "softmax",
+    "_softmax",
+    "log_softmax",
+    "_log_softmax",
+    "_safe_softmax",
+    "cumsum",
+    "cumprod",
+    "logcumsumexp",
+    "tril",
+    "triu",
+    "fake_quantize_per_tensor_affine",
+    "renorm",
+    "_weight_norm",
+    "nan_to_num",
+    "celu",
+    "glu_jvp",
+    "rrelu",
+    "_prelu_kernel",
+    "prelu",
+    "relu6",
+    "selu",
+    "logit",
+    "gelu",
+    "hardsigmoid",
+    "hardswish",
+    "threshold",
+    "softplus",
+    "polar",
+)
 def _normalisation(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     """Normalisations and activations along or across positions: every sample stays where it is."""
     return _norm(walker, node, args, operator_name(node.target).strip("_"), nonlinear=True)
@@ -99,8 +178,31 @@ def _roll(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return walker.emit(Pointwise("roll", nonlinear=False), [args["self"]], shape_of(node.meta["val"]))
 
 
-@lowers("mean", "sum", "amax", "amin", "max", "min", "prod", "var", "std", "var_mean", "std_mean", "norm", "all", "any",
-        "linalg_vector_norm", "logsumexp", "argmax", "argmin", "median", "nanmean", "nansum", "count_nonzero", "aminmax")
+@lowers(
+    "mean",
+    "sum",
+    "amax",
+    "amin",
+    "max",
+    "min",
+    "prod",
+    "var",
+    "std",
+    "var_mean",
+    "std_mean",
+    "norm",
+    "all",
+    "any",
+    "linalg_vector_norm",
+    "logsumexp",
+    "argmax",
+    "argmin",
+    "median",
+    "nanmean",
+    "nansum",
+    "count_nonzero",
+    "aminmax",
+)
 def _reduce(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     kind, val = operator_name(node.target), node.meta["val"]
     if isinstance(args.get("other"), (Value, Const)):
@@ -115,8 +217,25 @@ def _reduce(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return walker.emit(op, [value], *(shape_of(v) for v in vals))
 
 
-@lowers("zeros_like", "ones_like", "full_like", "empty_like", "rand_like", "randn_like", "new_zeros", "new_ones",
-        "new_full", "new_empty", "new_tensor", "new_empty_strided", "fill", "zero", "normal", "uniform", "randint_like")
+@lowers(
+    "zeros_like",
+    "ones_like",
+    "full_like",
+    "empty_like",
+    "rand_like",
+    "randn_like",
+    "new_zeros",
+    "new_ones",
+    "new_full",
+    "new_empty",
+    "new_tensor",
+    "new_empty_strided",
+    "fill",
+    "zero",
+    "normal",
+    "uniform",
+    "randint_like",
+)
 def _like(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     """Only the shape of the activation is read."""
     return Const(node, shape_of(node.meta["val"]))
@@ -135,9 +254,15 @@ def _copy(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
 def _loss(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     """An element-wise distance, then its mean."""
     tensors = [v for v in (args["self"], args["target"]) if isinstance(v, Value)]
-    each = tensors[0] if len(tensors) == 1 else walker.emit(Merge("loss"), tensors, _broadcast([v.shape for v in tensors]))
+    each = (
+        tensors[0] if len(tensors) == 1 else walker.emit(Merge("loss"), tensors, _broadcast([v.shape for v in tensors]))
+    )
     shape = shape_of(node.meta["val"])
-    return each if shape == each.shape else walker.emit(Reduce(tuple(range(len(each.shape))), False, "mean"), [each], shape)
+    return (
+        each
+        if shape == each.shape
+        else walker.emit(Reduce(tuple(range(len(each.shape))), False, "mean"), [each], shape)
+    )
 
 
 @lowers("_is_all_true", "_is_any_true", "equal", "is_nonzero")

@@ -41,10 +41,26 @@ def _activation(args: dict[str, Any], *names: str) -> Value:
 # Convolutions ---------------------------------------------------------------------------------------------------
 
 
-@lowers("conv1d", "conv2d", "conv3d", "convolution", "_convolution", "conv_transpose1d", "conv_transpose2d",
-        "conv_transpose3d", "convolution_overrideable", "cudnn_convolution", "mkldnn_convolution",
-        "slow_conv_transpose2d", "slow_conv_transpose3d", "thnn_conv2d", "_slow_conv2d_forward", "slow_conv3d",
-        "conv_depthwise3d", "_conv_depthwise2d")
+@lowers(
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "convolution",
+    "_convolution",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
+    "convolution_overrideable",
+    "cudnn_convolution",
+    "mkldnn_convolution",
+    "slow_conv_transpose2d",
+    "slow_conv_transpose3d",
+    "thnn_conv2d",
+    "_slow_conv2d_forward",
+    "slow_conv3d",
+    "conv_depthwise3d",
+    "_conv_depthwise2d",
+)
 def _convolution(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value = _activation(args, "input", "self")
     kernel_value, bias = args["weight"], args.get("bias")
@@ -57,8 +73,9 @@ def _convolution(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     # a kernel that the network computes from its input is read as a second activation
     inputs = [value, *(v for v in (kernel_value, bias) if isinstance(v, Value))]
     if args.get("transposed") or "transpose" in str(node.target):
-        spec = ConvTranspose(kernel, stride, _tuple(args["padding"], rank), _tuple(args["output_padding"], rank),
-                             dilation, groups)
+        spec = ConvTranspose(
+            kernel, stride, _tuple(args["padding"], rank), _tuple(args["output_padding"], rank), dilation, groups
+        )
         return walker.emit(TransposedConvolution(spec, shape[0], shape[1] * groups), inputs, out, weights=weights)
     padding = _same_padding(args["padding"], kernel, dilation)
     conv = Conv(kernel, stride, padding, dilation, groups)
@@ -98,9 +115,13 @@ def _resize(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     mode, rank = _MODES[name]
     out = shape_of(node.meta["val"])
     size_in, size_out = value.shape[-rank:], out[-rank:]
-    factors = args.get("scale_factors")
+    factors: Any = args.get("scale_factors")
     if factors is None:
-        named = [args.get(f) for f in ("scales_d", "scales_h", "scales_w")[3 - rank :]] if rank > 1 else [args.get("scales")]
+        named = (
+            [args.get(f) for f in ("scales_d", "scales_h", "scales_w")[3 - rank :]]
+            if rank > 1
+            else [args.get("scales")]
+        )
         factors = named if all(f is not None for f in named) else None
     by_size = factors is None
     if by_size:
@@ -146,8 +167,19 @@ def _pixel_unshuffle(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
 # Pools ----------------------------------------------------------------------------------------------------------
 
 
-@lowers("max_pool1d", "max_pool2d", "max_pool3d", "max_pool1d_with_indices", "max_pool2d_with_indices",
-        "max_pool3d_with_indices", "avg_pool1d", "avg_pool2d", "avg_pool3d", "mkldnn_max_pool2d", "mkldnn_max_pool3d")
+@lowers(
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "max_pool1d_with_indices",
+    "max_pool2d_with_indices",
+    "max_pool3d_with_indices",
+    "avg_pool1d",
+    "avg_pool2d",
+    "avg_pool3d",
+    "mkldnn_max_pool2d",
+    "mkldnn_max_pool3d",
+)
 def _pool(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     name: str = node.target._schema.name
     rank = int(name[name.index("pool") + 4])
@@ -159,8 +191,16 @@ def _pool(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return _emit_one_or_two(walker, node, op, args["self"])
 
 
-@lowers("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "_adaptive_avg_pool2d",
-        "_adaptive_avg_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+@lowers(
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "_adaptive_avg_pool2d",
+    "_adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+)
 def _adaptive_pool(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     name: str = node.target._schema.name
     rank = int(name[name.index("pool") + 4])
@@ -180,11 +220,21 @@ def _emit_one_or_two(walker: Walker, node: Any, op: Any, value: Value) -> Any:
 _PAD_MODES = {"reflect": "reflect", "replicate": "replicate", "circular": "circular"}
 
 
-@lowers("pad", "constant_pad_nd", "_pad_enum", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d",
-        "replication_pad1d", "replication_pad2d", "replication_pad3d", "_pad_circular")
+@lowers(
+    "pad",
+    "constant_pad_nd",
+    "_pad_enum",
+    "reflection_pad1d",
+    "reflection_pad2d",
+    "reflection_pad3d",
+    "replication_pad1d",
+    "replication_pad2d",
+    "replication_pad3d",
+    "_pad_circular",
+)
 def _pad(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value = _activation(args, "self")
-    flat_pads = args.get("pad", args.get("padding"))
+    flat_pads: Any = args.get("pad", args.get("padding"))
     pairs = [(int(flat_pads[i]), int(flat_pads[i + 1])) for i in range(0, len(flat_pads), 2)]
     pads = ((0, 0),) * (len(value.shape) - len(pairs)) + tuple(reversed(pairs))
     return walker.emit(Pad(pads, _pad_mode(node, args)), [value], shape_of(node.meta["val"]))

@@ -14,8 +14,25 @@ if TYPE_CHECKING:
     from .walk import Walker
 
 
-@lowers("view", "_unsafe_view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as",
-        "ravel", "_reshape_alias", "view_copy", "squeeze_copy", "unsqueeze_copy", "atleast_1d", "atleast_2d", "_reshape_copy")
+@lowers(
+    "view",
+    "_unsafe_view",
+    "reshape",
+    "flatten",
+    "unflatten",
+    "squeeze",
+    "unsqueeze",
+    "view_as",
+    "reshape_as",
+    "ravel",
+    "_reshape_alias",
+    "view_copy",
+    "squeeze_copy",
+    "unsqueeze_copy",
+    "atleast_1d",
+    "atleast_2d",
+    "_reshape_copy",
+)
 def _view(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value, shape = args.get("self"), shape_of(node.meta["val"])
     if isinstance(value, Const):  # constant.view_as(activation)
@@ -43,7 +60,9 @@ def _permute(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return permuted(walker, args["self"], tuple(int(d) % rank for d in args["dims"]))
 
 
-@lowers("transpose", "swapaxes", "swapdims", "t", "numpy_T", "mT", "mH", "matrix_H", "adjoint", "transpose_copy", "t_copy")
+@lowers(
+    "transpose", "swapaxes", "swapdims", "t", "numpy_T", "mT", "mH", "matrix_H", "adjoint", "transpose_copy", "t_copy"
+)
 def _transpose(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value, name = args["self"], node.target._schema.name.rpartition("::")[2].rstrip("_")
     rank = len(value.shape)
@@ -52,8 +71,8 @@ def _transpose(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
         return permuted(walker, value, tuple(reversed(order)))
     if rank < 2:
         return value
-    first, second = (args.get(a, args.get(b, args.get(c))) for a, b, c in (("dim0", "axis0", "-"), ("dim1", "axis1", "-")))
-    first, second = (-2, -1) if first is None else (int(first), int(second))
+    first: Any = args.get("dim0", args.get("axis0", -2))
+    second: Any = args.get("dim1", args.get("axis1", -1))
     order[first], order[second] = order[second], order[first]
     return permuted(walker, value, tuple(order))
 
@@ -83,14 +102,17 @@ def _broadcast(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     if "meshgrid" in node.target._schema.name:
         raise Unsupported("a coordinate grid is built from the input")
     shape = shape_of(node.meta["val"][0])
-    return [v if not isinstance(v, Value) or v.shape == shape else walker.emit(Expand(shape), [v], shape)
-            for v in args["tensors"]]
+    return [
+        v if not isinstance(v, Value) or v.shape == shape else walker.emit(Expand(shape), [v], shape)
+        for v in args["tensors"]
+    ]
 
 
 @lowers("repeat", "tile")
 def _tile(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value, shape = args["self"], shape_of(node.meta["val"])
-    reps = tuple(int(r) for r in args.get("repeats", args.get("dims")))
+    counts: Any = args.get("repeats", args.get("dims"))
+    reps = tuple(int(r) for r in counts)
     rank = len(shape)
     reps = (1,) * (rank - len(reps)) + reps
     value = reshaped(walker, value, (1,) * (rank - len(value.shape)) + value.shape)
@@ -176,6 +198,8 @@ def _col2im(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
 
 
 def _only_tiles(args: dict[str, Any]) -> None:
-    kernel, stride, dilation, padding = ([int(v) for v in args[f]] for f in ("kernel_size", "stride", "dilation", "padding"))
+    kernel, stride, dilation, padding = (
+        [int(v) for v in args[f]] for f in ("kernel_size", "stride", "dilation", "padding")
+    )
     if kernel != stride or any(d != 1 for d in dilation) or any(padding):
         raise Unsupported(f"patches of {kernel[0]}×{kernel[1]} at stride {stride[0]}×{stride[1]} overlap or leave gaps")

@@ -59,8 +59,13 @@ def _add_product(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return result if args.get("beta") == 0 else walker.emit(Merge("add"), [added, result], shape)
 
 
-@lowers("scaled_dot_product_attention", "_scaled_dot_product_flash_attention_for_cpu", "_scaled_dot_product_flash_attention",
-        "_scaled_dot_product_efficient_attention", "_scaled_dot_product_attention_math")
+@lowers(
+    "scaled_dot_product_attention",
+    "_scaled_dot_product_flash_attention_for_cpu",
+    "_scaled_dot_product_flash_attention",
+    "_scaled_dot_product_efficient_attention",
+    "_scaled_dot_product_attention_math",
+)
 def _attention(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     val = node.meta["val"]
     several = isinstance(val, (list, tuple))
@@ -101,8 +106,11 @@ def _einsum(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
 
 def _contract(walker: Walker, operands: list[Any], terms: list[list[str]], out: list[str], shape: Any) -> Any:
     a, b = terms
-    extent = {letter: e for t, v in zip(reversed(terms), reversed(operands), strict=True)
-              for letter, e in zip(t, v.shape, strict=True)}
+    extent = {
+        letter: e
+        for t, v in zip(reversed(terms), reversed(operands), strict=True)
+        for letter, e in zip(t, v.shape, strict=True)
+    }
     for t, v in zip(terms, operands, strict=True):
         if any(extent[letter] != e for letter, e in zip(t, v.shape, strict=True)):
             raise Unsupported("a dimension of 1 is broadcast")
@@ -110,8 +118,10 @@ def _contract(walker: Walker, operands: list[Any], terms: list[list[str]], out: 
     rows = [x for x in a if x not in b]
     columns = [x for x in b if x not in a]
     summed = [x for x in a if x in b and x not in out]
-    size = {name: prod(extent[x] for x in letters) for name, letters in
-            (("rows", rows), ("columns", columns), ("summed", summed))}
+    size = {
+        name: prod(extent[x] for x in letters)
+        for name, letters in (("rows", rows), ("columns", columns), ("summed", summed))
+    }
     stack = tuple(extent[x] for x in batch)
 
     def arrange(value: Any, term: list[str], order: list[str], target: tuple[int, ...]) -> Any:
@@ -140,7 +150,9 @@ def _parse(equation: str, ranks: list[int]) -> tuple[list[list[str]], list[str]]
         terms.append(_letters(term, hidden))
     if not arrow:
         every = [x for t in terms for x in t]
-        right = ("..." if widest else "") + "".join(sorted(x for x in set(every) if len(x) == 1 and every.count(x) == 1))
+        right = ("..." if widest else "") + "".join(
+            sorted(x for x in set(every) if len(x) == 1 and every.count(x) == 1)
+        )
     return terms, _letters(right, widest)
 
 

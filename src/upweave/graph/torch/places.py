@@ -23,7 +23,7 @@ class Places:
         return clean_path(next(reversed(stack.values()))[0]) if stack else ""
 
     def where(self, path: str) -> str | None:
-        """"file.py:line" of the innermost class around `path` that is not one of torch's own."""
+        """ "file.py:line" of the innermost class around `path` that is not one of torch's own."""
         while True:
             module = self._modules.get(path)
             if module is not None and not type(module).__module__.startswith("torch.nn."):
@@ -42,7 +42,7 @@ def clean_path(path: str) -> str:
 
 @lru_cache(maxsize=4096)
 def class_location(cls: type[Any]) -> str | None:
-    """"package/module.py:line" of a class, relative to the folder its package stands in; None if it has no source."""
+    """ "package/module.py:line" of a class, relative to the folder its package stands in; None if it has no source."""
     try:
         file = inspect.getsourcefile(cls)
         line = inspect.getsourcelines(cls)[1]

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch.fx.node import map_arg
 
 from ...errors import ModelError
 from .constants import may_run
@@ -48,7 +49,7 @@ def _run(module: fx.GraphModule, vals: dict[fx.Node, Any]) -> Any:
         elif node.op == "get_attr":
             vals[node] = getattr(module, str(node.target))
         elif node.op == "output":
-            return fx.node.map_arg(node.args[0], vals.__getitem__)
+            return map_arg(node.args[0], vals.__getitem__)
         else:
             vals[node] = _call(node, vals)
         if node.op != "get_attr":
@@ -57,8 +58,8 @@ def _run(module: fx.GraphModule, vals: dict[fx.Node, Any]) -> Any:
 
 
 def _call(node: fx.Node, vals: dict[fx.Node, Any]) -> Any:
-    args = fx.node.map_arg(node.args, vals.__getitem__)
-    kwargs = dict(fx.node.map_arg(node.kwargs, vals.__getitem__))
+    args = map_arg(node.args, vals.__getitem__)
+    kwargs = dict(map_arg(node.kwargs, vals.__getitem__))
     inner = next((a for a in args if isinstance(a, fx.GraphModule)), None)
     if inner is not None:
         places = [n for n in inner.graph.nodes if n.op == "placeholder"]

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import HigherOrderOperator, OpOverload
 
 from ...errors import ModelError
 from ..check import check
@@ -19,8 +20,26 @@ from .propagate import propagate
 from .record import first_line
 from .walk import Walker
 
-_OPERATORS = ("getitem", "add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pow", "eq", "ne", "lt", "le", "gt",
-              "ge", "and_", "or_", "not_")
+_OPERATORS = (
+    "getitem",
+    "add",
+    "sub",
+    "mul",
+    "floordiv",
+    "truediv",
+    "mod",
+    "neg",
+    "pow",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "and_",
+    "or_",
+    "not_",
+)
 
 
 def from_pt2(path: str | Path, inputs: Any = None) -> Graph:
@@ -51,7 +70,7 @@ def _read(archive: Archive, inputs: Any) -> Graph:
     users: list[fx.Node] = []
     constants: list[tuple[fx.Node, str]] = []
     for spec in parts["signature"]["input_specs"]:
-        (kind, body), = spec.items()
+        ((kind, body),) = spec.items()
         if kind == "user_input" and "as_tensor" in body["arg"]:
             users.append(nodes[body["arg"]["as_tensor"]["name"]])
         elif kind in ("parameter", "buffer", "tensor_constant"):
@@ -82,7 +101,7 @@ class GraphReader:
     def read(self) -> tuple[fx.GraphModule, dict[str, Any]]:
         """The module, and its nodes by their names in the file."""
         for argument in self._source["inputs"]:
-            (_, body), = argument.items()
+            ((_, body),) = argument.items()
             name = body.get("name") or body.get("as_name") if isinstance(body, dict) else None
             node = self._graph.placeholder(name or "input")
             if name:
@@ -103,7 +122,7 @@ class GraphReader:
                 kwargs[item["name"]] = value
             else:
                 args.append(value)
-        node = self._graph.call_function(target, tuple(args), kwargs)
+        node = self._graph.create_node("call_function", target, tuple(args), kwargs, name=entry.get("name"))
         node.meta["nn_module_stack"] = _stack(entry.get("metadata", {}).get("nn_module_stack", ""))
         self._outputs(node, entry)
 
@@ -111,9 +130,10 @@ class GraphReader:
         outputs = entry["outputs"]
         several = len(outputs) != 1
         if not several:
-            (kind, body), = outputs[0].items()
+            ((kind, body),) = outputs[0].items()
             several = kind == "as_tensors" or (
-                entry["target"].startswith("torch.ops.higher_order") and entry.get("is_hop_single_tensor_return") is False
+                entry["target"].startswith("torch.ops.higher_order")
+                and entry.get("is_hop_single_tensor_return") is False
             )
             outputs = [{"as_tensor": t} for t in body] if kind == "as_tensors" else outputs
         if not several:
@@ -126,7 +146,7 @@ class GraphReader:
             name = _name(output)
             vals.append(None)
             if name:
-                piece = self._graph.call_function(operator.getitem, (node, index))
+                piece = self._graph.create_node("call_function", operator.getitem, (node, index), name=name)
                 piece.meta["nn_module_stack"] = node.meta["nn_module_stack"]
                 self._named(name, piece)
                 vals[-1] = piece.meta["val"]
@@ -139,13 +159,17 @@ class GraphReader:
             sizes = [size_of(s) for s in tensor["sizes"]]
             node.meta["val"] = torch.empty(sizes, dtype=dtype_of(tensor["dtype"]), device="meta")
             return
-        for table, key in (("sym_int_values", "as_int"), ("sym_float_values", "as_float"), ("sym_bool_values", "as_bool")):
+        for table, key in (
+            ("sym_int_values", "as_int"),
+            ("sym_float_values", "as_float"),
+            ("sym_bool_values", "as_bool"),
+        ):
             number = self._source.get(table, {}).get(name)
             if number is not None:
                 node.meta["val"] = number[key] if key in number else (number["as_expr"].get("hint") or {}).get(key)
 
     def _argument(self, argument: Any) -> Any:
-        (kind, body), = argument.items()
+        ((kind, body),) = argument.items()
         if kind == "as_none":
             return None
         if kind in ("as_tensor", "as_optional_tensor"):
@@ -169,8 +193,18 @@ class GraphReader:
             name = f"graph_{len(self._nodes)}_{len(list(self._root.children()))}"
             self._root.add_module(name, module)
             return self._graph.get_attr(name)
-        if kind in ("as_int", "as_ints", "as_float", "as_floats", "as_string", "as_strings", "as_bool", "as_bools",
-                    "as_int_lists", "as_float_lists"):
+        if kind in (
+            "as_int",
+            "as_ints",
+            "as_float",
+            "as_floats",
+            "as_string",
+            "as_strings",
+            "as_bool",
+            "as_bools",
+            "as_int_lists",
+            "as_float_lists",
+        ):
             return body
         if kind == "as_complex":
             return complex(body["real"], body["imag"])
@@ -190,11 +224,11 @@ def _target(name: str) -> Any:
     if parts[:2] == ["torch", "ops"] and len(parts) == 5 and all(p.isidentifier() for p in parts):
         packet = getattr(getattr(torch.ops, parts[2]), parts[3], None)
         found = getattr(packet, parts[4], None) if packet is not None else None
-        if isinstance(found, torch._ops.OpOverload):
+        if isinstance(found, OpOverload):
             return found
     if parts[:3] == ["torch", "ops", "higher_order"] and len(parts) == 4:
         found = getattr(torch.ops.higher_order, parts[3], None)
-        if isinstance(found, torch._ops.HigherOrderOperator):
+        if isinstance(found, HigherOrderOperator):
             return found
     return _foreign(name)
 
@@ -214,13 +248,13 @@ def _foreign(name: str) -> Any:
 
 
 def _stack(text: str) -> dict[str, tuple[str, str]]:
-    """"key,path,type;key,path,type" as torch's nn_module_stack."""
+    """ "key,path,type;key,path,type" as torch's nn_module_stack."""
     entries = [item.split(",") for item in text.split(";") if item.count(",") >= 2]
     return {e[0]: (e[1], e[2]) for e in entries}
 
 
 def _name(output: Any) -> str | None:
-    (_, body), = output.items()
+    ((_, body),) = output.items()
     if not isinstance(body, dict):
         return None
     name = body.get("name") or body.get("as_name")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -26,10 +26,24 @@ from .export import bind_constant, finished
 from .places import Places
 from .walk import Walker
 
-_LAYERS = (ir.Convolution, ir.TransposedConvolution, ir.Resize, ir.PixelShuffle, ir.PixelUnshuffle, ir.Pool,
-           ir.AdaptivePool, ir.Pad, ir.Repeat, ir.Linear)
-_UNKNOWABLE = (fake_tensor.DataDependentOutputException, fake_tensor.DynamicOutputShapeException,
-               fake_tensor.UnsupportedOperatorException, fake_tensor.UnsupportedFakeTensorException)
+_LAYERS = (
+    ir.Convolution,
+    ir.TransposedConvolution,
+    ir.Resize,
+    ir.PixelShuffle,
+    ir.PixelUnshuffle,
+    ir.Pool,
+    ir.AdaptivePool,
+    ir.Pad,
+    ir.Repeat,
+    ir.Linear,
+)
+_UNKNOWABLE = (
+    fake_tensor.DataDependentOutputException,
+    fake_tensor.DynamicOutputShapeException,
+    fake_tensor.UnsupportedOperatorException,
+    fake_tensor.UnsupportedFakeTensorException,
+)
 _SMALL = 64
 
 
@@ -139,7 +153,9 @@ class Recorder(TorchDispatchMode):
         except fake_tensor.DataDependentOutputException:
             path = self.stack[-1] or "the model itself"
             if self.node(tensor) in self._from_input:
-                self.assumed[f"{path} reads a number from its data; it was taken as 0, so what feeds what is not claimed"] = None
+                self.assumed[
+                    f"{path} reads a number from its data; it was taken as 0, so what feeds what is not claimed"
+                ] = None
                 return False if tensor.dtype is torch.bool else 0.0 if tensor.dtype.is_floating_point else 0
             raise ModelError(
                 f"{path} reads the numbers of a buffer, which a model on the meta device does not have; "
@@ -163,7 +179,7 @@ def _fake(mode: Any, tensor: torch.Tensor, recorder: Recorder, name: str | None)
 
 
 @contextmanager
-def _paths(model: nn.Module, recorder: Recorder) -> Iterator[None]:
+def _paths(model: nn.Module, recorder: Recorder) -> Generator[None]:
     """While inside, the recorder's stack holds the paths of the running modules."""
     handles: list[Any] = []
 

@@ -50,8 +50,20 @@ def _select(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     return reshaped(walker, sliced(walker, value, dim, index, index + 1), shape_of(node.meta["val"]))
 
 
-@lowers("split", "split_with_sizes", "chunk", "tensor_split", "unsafe_split", "unsafe_split_with_sizes", "unsafe_chunk",
-        "hsplit", "vsplit", "dsplit", "split_copy", "split_with_sizes_copy")
+@lowers(
+    "split",
+    "split_with_sizes",
+    "chunk",
+    "tensor_split",
+    "unsafe_split",
+    "unsafe_split_with_sizes",
+    "unsafe_chunk",
+    "hsplit",
+    "vsplit",
+    "dsplit",
+    "split_copy",
+    "split_with_sizes_copy",
+)
 def _split(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     value = args["self"]
     if not isinstance(value, Value):

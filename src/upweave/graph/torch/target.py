@@ -89,6 +89,9 @@ def _build(target: str, factory: Any, args: dict[str, Any], device: str) -> Any:
 
 
 def _offer(found: Any) -> str:
-    names = [n for n, v in vars(found).items() if isinstance(v, type) and issubclass(v, nn.Module)] if hasattr(
-        found, "__dict__") else []
+    names = (
+        [n for n, v in vars(found).items() if isinstance(v, type) and issubclass(v, nn.Module)]
+        if hasattr(found, "__dict__")
+        else []
+    )
     return f"it has {', '.join(sorted(names)[:6])}" if names else "check the spelling"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -27,8 +27,10 @@ def from_torch(model: nn.Module, inputs: Any) -> Graph:
     Two routes, the first that works: torch.export (non-strict); a recording under fake tensors. `Graph.notes` says
     why a route was left. Raises `ModelError` if the model itself cannot run on such inputs.
     """
-    if not isinstance(model, nn.Module):
-        raise ModelError(f"{type(model).__name__} is no torch.nn.Module; give the model itself, or a function that builds it")
+    if not isinstance(model, nn.Module):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ModelError(
+            f"{type(model).__name__} is no torch.nn.Module; give the model itself, or a function that builds it"
+        )
     args, kwargs = example_inputs(model, inputs)
     with evaluation(model), quiet():
         try:
@@ -46,7 +48,7 @@ def from_torch(model: nn.Module, inputs: Any) -> Graph:
 
 
 @contextmanager
-def evaluation(model: nn.Module) -> Iterator[None]:
+def evaluation(model: nn.Module) -> Generator[None]:
     """Every module in evaluation mode inside, and in its own mode again afterwards."""
     modes = [(m, m.training) for m in model.modules()]
     try:

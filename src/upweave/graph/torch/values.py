@@ -41,6 +41,12 @@ def operator_name(target: Any) -> str:
     return name[:-1] if name.endswith("_") and not name.endswith("__") else name
 
 
+def is_mutable(target: Any) -> bool:
+    """True if the operator writes to one of its arguments."""
+    schema = getattr(target, "_schema", None)
+    return schema is not None and bool(schema.is_mutable)
+
+
 def flat(values: Any) -> list[Any]:
     """The leaves of nested lists, tuples and dicts."""
     if isinstance(values, Mapping):

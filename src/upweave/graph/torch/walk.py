@@ -14,15 +14,20 @@ from typing import Any
 
 import torch
 from torch import fx
+from torch._ops import HigherOrderOperator, OpOverload
+from torch.fx.node import map_arg
 
 from ..ir import Constant, Node, Op, Opaque, Pointwise, Shape, Weight
-from . import layers, layout, linalg, selection  # noqa: F401  they fill the table of lowerings
+from . import layers, layout, linalg, selection
 from .constants import Constants, concrete, shape_of
 from .elementwise import elementwise
 from .inplace import Views
 from .places import Places
 from .registry import LOWERINGS, Unsupported
-from .values import Const, Pieces, Value, bind, flat, operator_name
+from .values import Const, Pieces, Value, bind, flat, is_mutable, operator_name
+
+FILLED_BY = (layers, layout, linalg, selection)
+"""Importing these modules fills `LOWERINGS`."""
 
 
 class Walker:
@@ -41,9 +46,7 @@ class Walker:
 
     # What lowerings use -----------------------------------------------------------------------------------------
 
-    def emit(
-        self, op: Op, inputs: Sequence[Any], *shapes: Shape, weights: Mapping[str, Weight] | None = None
-    ) -> Any:
+    def emit(self, op: Op, inputs: Sequence[Any], *shapes: Shape, weights: Mapping[str, Weight] | None = None) -> Any:
         """Append a node that reads `inputs` and writes one value for each of `shapes`; return the value, or a list.
 
         Constants among the inputs become `Constant` nodes.
@@ -104,7 +107,7 @@ class Walker:
             elif node.op == "get_attr":
                 self._attribute(module, node)
             elif node.op == "output":
-                return fx.node.map_arg(node.args[0], self._lookup)
+                return map_arg(node.args[0], self._lookup)
             elif node not in self.env:
                 raise Unsupported(f"{node.op} {node.name} has no value")
         return None
@@ -123,18 +126,18 @@ class Walker:
 
     def _call(self, module: fx.GraphModule, node: fx.Node) -> Any:
         target: Any = node.target
-        args = fx.node.map_arg(node.args, self._lookup)
-        kwargs = fx.node.map_arg(node.kwargs, self._lookup)
+        args = map_arg(node.args, self._lookup)
+        kwargs = map_arg(node.kwargs, self._lookup)
         if target is operator.getitem:
             return self._getitem(node, args)
-        if isinstance(target, torch._ops.HigherOrderOperator):
+        if isinstance(target, HigherOrderOperator):
             return self._higher_order(node, args, kwargs)
         val = node.meta.get("val")
         if val is None or isinstance(val, (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool)):
             return _number(val)
         if not any(isinstance(v, Value) for v in flat([args, kwargs])):
             return self._constant(node, val)
-        if not isinstance(target, torch._ops.OpOverload):
+        if not isinstance(target, OpOverload):
             return self._opaque(node, f"{getattr(target, '__name__', target)} is not an ATen operator", args, kwargs)
         bound = bind(target, args, kwargs)
         try:
@@ -144,7 +147,7 @@ class Walker:
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = f"{target}: its arguments are not of the known kind ({type(error).__name__}: {error})"
             result = self._opaque(node, reason, args, kwargs)
-        if target._schema.is_mutable:
+        if is_mutable(target):
             self._mutate(node, target, args, result)
         else:
             self._views.note(node, target)
@@ -160,8 +163,8 @@ class Walker:
 
     def _constant(self, node: fx.Node, val: Any) -> Any:
         """A call that reads no activation stays a piece of the traced graph."""
-        schema = getattr(node.target, "_schema", None)
-        if schema is not None and schema.is_mutable and operator_name(node.target) not in ("detach", "requires_grad"):
+        target: Any = node.target
+        if is_mutable(target) and operator_name(target) not in ("detach", "requires_grad"):
             written = node.args[0]
             if isinstance(written, fx.Node):
                 for changed in self._views.bases(written):
@@ -210,12 +213,14 @@ class Walker:
         """Inline wrappers that run one sub-graph (no_grad, autocast, checkpoint); leave control flow opaque."""
         modules = [a for a in args if isinstance(a, fx.GraphModule)]
         name = getattr(node.target, "_name", str(node.target))
-        if len(modules) != 1 or not name.startswith(("wrap", "tag_activation_checkpoint", "invoke_subgraph", "hints_wrapper")):
+        if len(modules) != 1 or not name.startswith(
+            ("wrap", "tag_activation_checkpoint", "invoke_subgraph", "hints_wrapper")
+        ):
             return self._opaque(node, f"{name} is control flow that depends on data", args, kwargs)
         inner = modules[0]
         places = [n for n in inner.graph.nodes if n.op == "placeholder"]
         operands = list(args[args.index(inner) + 1 :])
-        sources = [n for n in node.args[args.index(inner) + 1 :]]
+        sources = list(node.args[args.index(inner) + 1 :])
         if len(operands) == 1 and isinstance(operands[0], (tuple, list)):
             operands, sources = list(operands[0]), list(sources[0])  # type: ignore[arg-type]
         if len(operands) != len(places):
