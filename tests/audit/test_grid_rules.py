@@ -176,3 +176,21 @@ def test_a_shift_that_strided_convolutions_can_learn_away_is_a_note_and_names_th
     (f,) = net.found(rule="UW201")
     assert (f.layer, str(f.level), f.evidence["shift"]) == ("down1", "note", [-1.5, -1.5])
     assert [(c["layer"], c["input_samples"]) for c in f.evidence["causes"]] == [("down0", -0.5), ("down1", -1.0)]
+
+
+def test_small_displacements_are_said_once() -> None:
+    net = Net(1, 3, 64, 64)
+    a = net.conv("x", 8, 3, 2, 1, path="a")
+    b = net.conv(a, 8, 3, 2, 1, path="b")
+    y = net.cat(b, net.resize(net.conv(b, 8, 3, 2, 1)), path="join0")
+    net.cat(a, net.resize(net.conv(y, 8, 3, p=1)), path="join1")
+    (f,) = net.found(rule="UW202")
+    assert f.evidence["merges"] == ["join0", "join1"]
+    assert "1 more merge" in f.message
+
+
+def test_a_single_sample_resized_with_aligned_corners() -> None:
+    net = Net(1, 8, 16, 16)
+    y = net.pool("x", 16, 16, kind="average")
+    net.resize(y, 16, "linear", coordinates="align_corners")
+    assert net.found(rule="UW303") == []

@@ -114,7 +114,13 @@ class Context:
 
 def amount(samples: Fraction) -> str:
     """A distance in words: "1/2 sample", "3 samples"."""
-    return f"{samples} {'sample' if samples <= 1 else 'samples'}"
+    return f"{number(samples)} {'sample' if samples <= 1 else 'samples'}"
+
+
+def number(value: Fraction) -> str:
+    """A number in words: a fraction while that is short, else a decimal."""
+    text = str(value) if value.denominator <= 16 else f"{float(value):.3g}"
+    return text.replace("-", "−")
 
 
 def is_pointwise(op: Op) -> bool:

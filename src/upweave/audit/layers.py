@@ -160,5 +160,5 @@ def multiplies(node: Node, graph: Graph) -> int:
         return prod(out) * (op.in_channels // op.spec.groups) * taps
     if isinstance(op, Resize):
         samples = {"linear": 2, "cubic": 4}.get(op.mode, 0)
-        return prod(out) * samples ** len(op.dims)
+        return int(prod(out) * samples ** len(op.dims))
     return 0

@@ -71,7 +71,8 @@ def resize(grid: Grid, op: Resize, axis: int) -> Grid:
     scale, extent = op.scale[axis], op.out_size[axis]
     step = grid.step / scale
     if op.coordinates == "align_corners":
-        step = grid.step * Fraction(grid.extent - 1, extent - 1) if extent > 1 else grid.step / scale
+        several = extent > 1 and grid.extent > 1
+        step = grid.step * Fraction(grid.extent - 1, extent - 1) if several else grid.step / scale
         origin = grid.origin
     elif op.coordinates == "asymmetric":
         # Rounded down, output n reads n/scale minus (p−1)/(2p) on average, where scale = p/q in lowest terms.

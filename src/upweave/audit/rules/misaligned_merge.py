@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from ...graph.grid import Meeting
 from ...graph.ir import Concat, Node
-from ..context import Context, amount
+from ..context import Context, amount, number
 from ..finding import Finding, Level
 from ..rule import Rule
 
@@ -17,7 +18,7 @@ class MisalignedMerge(Rule):
     ## What it finds
     Sums, products and concatenations of tensors that descend from one input axis and whose grids disagree there, after
     all strides, paddings, crops and resizes on the way. The level follows the distance: a note below one sample, which
-    the next 3×3 convolution can reach across; a warning from one sample on.
+    the next 3×3 convolution can reach across, said once for all merges of that distance; a warning from one sample on.
 
     ## Why it is bad
     What the skip says about a place is combined with what the other path says about its neighbour: edges double, and
@@ -48,35 +49,46 @@ class MisalignedMerge(Rule):
     needs_topology = True
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """One finding for every node at which grids of one root disagree."""
+        """One finding for every merge that is a sample off, and one for all that are less off by the same amount."""
         by_node: dict[str, list[Meeting]] = {}
         for m in context.grids.meetings:
             if m.kept.root.kind == "input" and m.kept.root.extent > 1 and m.kept.extent > 1:
                 by_node.setdefault(m.node.name, []).append(m)
+        small: dict[Fraction, list[list[Meeting]]] = {}
         for meetings in by_node.values():
-            worst = max(meetings, key=lambda m: m.displacement)
-            node = worst.node
-            a, b = worst.grids
-            paths = [_path(context, v, node) for v in worst.values]
-            what = "concatenates" if isinstance(node.op, Concat) else "combines"
-            how = "" if a.step == b.step else f", and their samples are spaced {a.step} and {b.step} apart"
-            message = (
-                f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample "
-                "0 stands at "
-                f"{a.origin} of the input in the one and at {b.origin} in the other{how}"
-            )
-            evidence = {
-                "values": list(worst.values),
-                "paths": paths,
-                "dims": [m.dim for m in meetings],
-                "displacement": [float(m.displacement) for m in meetings],
-                "steps": [float(a.step), float(b.step)],
-                "origins": [float(a.origin), float(b.origin)],
-            }
-            level = Level.WARNING if worst.displacement >= 1 else Level.NOTE
-            yield self.finding(
-                node.path or node.name, message, evidence=evidence, level=level, where=node.where, node=node.name
-            )
+            worst = max(m.displacement for m in meetings)
+            if worst >= 1:
+                yield self._about(context, meetings, [meetings], Level.WARNING)
+            else:
+                small.setdefault(worst, []).append(meetings)
+        for merges in small.values():
+            yield self._about(context, merges[0], merges, Level.NOTE)
+
+    def _about(self, context: Context, meetings: list[Meeting], merges: list[list[Meeting]], level: Level) -> Finding:
+        worst = max(meetings, key=lambda m: m.displacement)
+        node = worst.node
+        a, b = worst.grids
+        paths = [_path(context, v, node) for v in worst.values]
+        what = "concatenates" if isinstance(node.op, Concat) else "combines"
+        spaced = f", and their samples are spaced {number(a.step)} and {number(b.step)} apart"
+        others = len(merges) - 1
+        more = f" ({others} more {'merge' if others == 1 else 'merges'} by the same amount)" if others else ""
+        message = (
+            f"{what} {paths[0]} with {paths[1]}, whose samples lie {amount(worst.displacement)} apart: sample 0 stands "
+            f"at {number(a.origin)} of the input in the one and at {number(b.origin)} in the other"
+            f"{'' if a.step == b.step else spaced}{more}"
+        )
+        evidence = {
+            "values": list(worst.values),
+            "paths": paths,
+            "dims": [m.dim for m in meetings],
+            "displacement": [float(m.displacement) for m in meetings],
+            "steps": [float(a.step), float(b.step)],
+            "origins": [float(a.origin), float(b.origin)],
+            "merges": [m[0].node.path or m[0].node.name for m in merges],
+        }
+        path = node.path or node.name
+        return self.finding(path, message, evidence=evidence, level=level, where=node.where, node=node.name)
 
 
 def _path(context: Context, value: str, merge: Node) -> str:

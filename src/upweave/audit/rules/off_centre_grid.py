@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from ...graph.grid import Grid
-from ..context import Context, amount
+from ..context import Context, amount, number
 from ..finding import Finding, Fix, Level
 from ..layer import Layer
 from ..rule import Rule
@@ -139,7 +139,7 @@ def _causes(context: Context, value: str, dim: int) -> list[tuple[Layer, Fractio
 
 
 def _is_learned_away(causes: list[tuple[Layer, Fraction]]) -> bool:
-    """Whether strided convolutions make the whole shift, each within its own kernel, which can learn to take it back."""
+    """Whether strided convolutions make the whole shift, each within its own kernel, which can learn it away."""
     return bool(causes) and all(
         x.op == "Conv" and abs(by) < x.resampler.before[0].step and min(a.kernel for a in x.spec.per_axis()) > 1
         for x, by in causes
@@ -163,10 +163,10 @@ def _fix(layer: Layer | None) -> Fix:
 
 
 def _map(grid: Grid) -> str:
-    step = "n" if grid.step == 1 else f"{grid.step}·n"
+    step = "n" if grid.step == 1 else f"{number(grid.step)}·n"
     if grid.origin == 0:
         return step
-    return f"{step} {'+' if grid.origin > 0 else '−'} {abs(grid.origin)}"
+    return f"{step} {'+' if grid.origin > 0 else '−'} {number(abs(grid.origin))}"
 
 
 def _sizes(found: list[tuple[int, Grid]]) -> str:
