@@ -39,6 +39,7 @@ class Section:
     layers: list[Layer]
     paths: tuple[tuple[str, str], ...]
     title: str
+    more: int = 0
     what: str = ""
     facts: tuple[tuple[str, str], ...] = ()
     level: str = ""
@@ -192,7 +193,7 @@ def _sections(report: Report, id_: str) -> tuple[list[Section], list[Section]]:
     known = {x.path for x in report.layers}
     for path, findings in by_path.items():
         if path not in known:
-            section = Section(f"{id_}-s{len(out)}", [], ((path, findings[0].where or ""),), path, "")
+            section = Section(f"{id_}-s{len(out)}", [], ((path, findings[0].where or ""),), path)
             section.level, section.said = _worst(findings), _said(findings)
             section.figures = meeting_figures(findings, report.grids.meetings)
             out.append(section)
@@ -219,7 +220,6 @@ def _section(layers: list[Layer], findings: list[Finding], report: Report, ancho
     first = layers[0]
     paths = tuple(dict.fromkeys((x.path, x.where or "") for x in layers))
     more = len(paths) - 1
-    title = first.path if not more else f"{first.path} and {more} alike"
     codes = frozenset(f.code for f in findings)
     figures = meeting_figures(findings, report.grids.meetings) + pictures(first, codes)
     shapes = tuple(dict.fromkeys(shape_words(x) for x in layers))
@@ -232,7 +232,8 @@ def _section(layers: list[Layer], findings: list[Finding], report: Report, ancho
         anchor=anchor,
         layers=layers,
         paths=paths,
-        title=title,
+        title=first.path,
+        more=more,
         what=describe(first),
         facts=tuple((k, v) for k, v in facts if v),
         level=_worst(findings) if findings else "",

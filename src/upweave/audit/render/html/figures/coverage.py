@@ -77,7 +77,7 @@ def spread(counts: Any) -> str:
     low, high = int(values.min()), int(values.max())
     if low == high:
         return f"{low} {'tap' if low == 1 else 'taps'} everywhere"
-    return f"{low or 'no'} to {high} taps"
+    return f"{low} to {high} taps"
 
 
 def coverage_figures(period: Any, whole: Any, size: tuple[int, ...], rank: int) -> list[Figure]:
@@ -85,8 +85,9 @@ def coverage_figures(period: Any, whole: Any, size: tuple[int, ...], rank: int) 
     period, whole = np.asarray(period), np.asarray(whole)
     note = ""
     if rank == 3:
-        period, whole = period.max(axis=0), whole[whole.shape[0] // 2]
-        note = " The slice through the middle of the first axis is shown."
+        fullest = whole.sum(axis=(1, 2))
+        period, whole = period.max(axis=0), whole[int(np.flatnonzero(fullest == fullest.max()).mean())]
+        note = " The fullest slice across the first axis is shown."
     out = [
         Figure(
             "Taps per output, one period",

@@ -46,7 +46,8 @@ def meeting_figure(meeting: Meeting) -> Figure:
 
 
 def _say(grid: Grid) -> str:
-    return f"every {number(grid.step)} input samples, first at {number(grid.origin)}"
+    step = "every input sample" if grid.step == 1 else f"every {number(grid.step)} input samples"
+    return f"{step}, the first at {number(grid.origin)}"
 
 
 def meeting_figures(findings: list[Finding], meetings: tuple[Meeting, ...]) -> list[Figure]:
