@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..report import Report
 
 _IDLE = {"padding": 0, "output_padding": 0, "dilation": 1, "groups": 1, "stride": 1}
-_HIDDEN = frozenset({"type", "in_channels", "out_channels", "cubic_a", "implicit"})
+_HIDDEN = frozenset({"type", "in_channels", "out_channels", "cubic_a", "implicit", "dims", "out_size", "nearest"})
 
 
 def number(value: float | Fraction, digits: int = 4) -> str:
