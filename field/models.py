@@ -119,9 +119,11 @@ def _diffusers() -> list[Model]:
         Model(
             "diffusers",
             "AutoencoderKLTemporalDecoder.encoder",
-            lambda: d.AutoencoderKLTemporalDecoder(
-                block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4
-            ).encoder,
+            lambda: (
+                d.AutoencoderKLTemporalDecoder(
+                    block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4
+                ).encoder
+            ),
             picture,
         ),
     ]
@@ -135,9 +137,7 @@ def _transformers() -> list[Model]:
     return [
         Model("transformers", "SamModel", lambda: t.SamModel(t.SamConfig()), ((1, 3, 1024, 1024),)),
         Model("transformers", "SpeechT5HifiGan", lambda: t.SpeechT5HifiGan(t.SpeechT5HifiGanConfig()), ((50, 80),)),
-        Model(
-            "transformers", "UnivNetModel", lambda: t.UnivNetModel(t.UnivNetConfig()), ((1, 50, 64), (1, 50, 100))
-        ),
+        Model("transformers", "UnivNetModel", lambda: t.UnivNetModel(t.UnivNetConfig()), ((1, 50, 64), (1, 50, 100))),
         Model(
             "transformers",
             "SegformerForSemanticSegmentation",
@@ -208,7 +208,18 @@ def _smp() -> list[Model]:
     import segmentation_models_pytorch as smp
 
     picture = ((1, 3, 256, 256),)
-    names = ("Unet", "UnetPlusPlus", "FPN", "Linknet", "MAnet", "PSPNet", "PAN", "DeepLabV3Plus", "UPerNet", "Segformer")
+    names = (
+        "Unet",
+        "UnetPlusPlus",
+        "FPN",
+        "Linknet",
+        "MAnet",
+        "PSPNet",
+        "PAN",
+        "DeepLabV3Plus",
+        "UPerNet",
+        "Segformer",
+    )
 
     def entry(name: str) -> Model:
         return Model(

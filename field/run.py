@@ -43,6 +43,7 @@ def audit_one(model: Model) -> dict[str, Any]:
 
 
 def main() -> int:
+    """Audit what the command line names."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("families", nargs="*", choices=sorted(FAMILIES))
     parser.add_argument("--only", help="audit this model in this process and print the JSON")

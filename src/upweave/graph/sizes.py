@@ -124,7 +124,7 @@ def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
     first = (size // period + 1) * period
     window = {n: outcome(n) for n in range(first, first + period)}
     excesses = {excess for why, excess in window.values() if not why}
-    # An output that is longer or shorter by the same amount at every size is a design (valid convolutions), no accident.
+    # An output that is off by the same amount at every size is a design (valid convolutions), no accident.
     exact = (Fraction(0),) * len(promised)
     wanted = exact if exact in excesses else outcome(size)[1]
 
