@@ -35,7 +35,7 @@ def test_sections_are_read_by_their_headings() -> None:
 
 def test_page_has_facts_and_headings() -> None:
     text = markdown_of(Described)  # type: ignore[arg-type]
-    assert text.startswith("# nothing-at-all (UW000)\n\n*note · needs weights · needs the graph's topology*\n")
+    assert text.startswith("# nothing-at-all (UW000)\n\n*note · needs weights*\n")
     assert text.index("## What it finds") < text.index("## Why it is bad") < text.index("## Example")
 
 

@@ -10,7 +10,7 @@ from itertools import pairwise, product
 from typing import Any
 
 from ..errors import SpecError
-from ..layout import Size, kernel_of
+from ..shapes import Size, kernel_of
 from ..spec import ConvTranspose
 from .alignment import Alignment, alignment
 from .coverage import Counts, coverage, gaps, uncovered_border
