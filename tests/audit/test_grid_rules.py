@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+
+from upweave.graph.infer import infer
+from upweave.graph.sizes import sizes_of
 
 from .build import Net
 
@@ -194,3 +198,71 @@ def test_a_single_sample_resized_with_aligned_corners() -> None:
     y = net.pool("x", 16, 16, kind="average")
     net.resize(y, 16, "linear", coordinates="align_corners")
     assert net.found(rule="UW303") == []
+
+
+def test_an_output_on_the_input_s_own_grid_may_be_cut_short() -> None:
+    net = Net(1, 1, 100)
+    net.up(net.conv("x", 4, 4, 2, 1), 1, 4, 2, 1)
+    assert net.found(rule="UW201") == []
+    net = Net(1, 1, 103)
+    net.up(net.conv("x", 4, 8, 4, 2), 1, 8, 4, 2)  # 103 → 25 → 100, sample n at n
+    assert net.found(rule="UW201") == []
+
+
+def test_a_model_of_one_size_is_not_fragile() -> None:
+    net = Net(1, 1, 32, 32)
+    y = net.conv("x", 4, 4, 4)
+    position = net.constant(np.zeros((1, 4, 8, 8), dtype=np.float32))
+    net.up(net.merge(y, position), 1, 4, 4)
+    assert net.found(rule="UW301") == []
+    assert all(a.fixed for a in sizes_of(infer(net.graph())).axes)
+
+
+def test_one_module_that_merges_the_same_grids_twice_is_named_once() -> None:
+    net = Net(1, 1, 32, 32)
+    skip = net.conv("x", 4, 3, 1, 1, path="enc")
+    y = net.up(net.pool(skip), 4, 3, 2, 0, path="up")
+    y = net.slice(net.slice(y, 2, 0, 32), 3, 0, 32)
+    y = net.slice(net.slice(net.pad(y, (2, 0), (2, 0)), 2, 0, 32), 3, 0, 32)
+    net.merge(net.conv(net.cat(skip, y, path="fuse"), 4, 3, 1, 1), net.merge(skip, y, path="fuse"), path="out")
+    found = net.found(rule="UW202")
+    assert [(f.layer, str(f.level)) for f in found if f.layer == "fuse"] == [("fuse", "warning")]
+
+
+def test_a_distance_that_strided_convolutions_can_learn_away_is_a_note() -> None:
+    def pyramid(kind: str) -> Net:
+        net = Net(1, 3, 64, 64)
+        a = net.conv("x", 8, 3, 2, 1)
+        b = net.conv(net.conv(a, 8, 3, 2, 1), 8, 3, 2, 1) if kind == "conv" else net.pool(a, 1, 8)
+        net.cat(a, net.resize(b, 4 if kind == "conv" else 8, "linear"))
+        return net
+
+    (learned,) = pyramid("conv").found(rule="UW202")
+    (pooled,) = pyramid("pool").found(rule="UW202")
+    assert (str(learned.level), learned.evidence["displacement"]) == ("note", [1.5, 1.5])
+    assert (str(pooled.level), pooled.evidence["displacement"]) == ("warning", [3.5, 3.5])
+
+
+def test_idle_pads_are_said_once() -> None:
+    net = Net(1, 1, 32, 32)
+    a = net.conv("x", 4, 3, 1, 1)
+    b = net.pool(a)
+    y = net.cat(b, net.pad(net.up(net.pool(b), 4, 2, 2, path="up1"), (0, 0), (0, 0)))
+    net.cat(a, net.pad(net.up(y, 4, 2, 2, path="up0"), (0, 0), (0, 0)))
+    (f,) = net.found(rule="UW302")
+    assert f.evidence["layers"] == ["up1", "up0"]
+    assert "1 more layer" in f.message
+
+
+def test_a_skip_cut_to_the_upsampler_makes_its_size_right() -> None:
+    def fcn(offset: int) -> Net:
+        net = Net(1, 1, 64, 64)
+        skip = net.pool("x")
+        y = net.up(net.conv(net.pool(skip), 4, 5), 1, 4, 2)  # 16 → 12 → 26, of the skip's 32
+        cut = net.slice(net.slice(skip, 2, offset, offset + 26), 3, offset, offset + 26)
+        net.merge(y, cut)
+        return net
+
+    assert fcn(3).found(rule="UW303") == []
+    assert fcn(3).found(rule="UW202") == []
+    assert len(fcn(2).found(rule="UW303")) == 1

@@ -306,6 +306,9 @@ def _follow(node: Node, source: tuple[Factors, ...], target: Shape) -> tuple[Fac
                 taken.append((b, n))
             elif b % want == 0:
                 inner = b // want
+                if inner > 1 and any(was != now for was, now in taken):
+                    # (64 tokens, 512) → (512, 8, 8): which of the new sizes follows the input, the graph does not say.
+                    raise Unknown(f"{node.path or node.name}: the reshape regroups {taken[-1][0]} and {b} samples")
                 if b != n and n % inner:
                     raise Conflict(node, f"{n} samples do not split into blocks of {inner}")
                 taken.append((want, want if b == n else n // inner))

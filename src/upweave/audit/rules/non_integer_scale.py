@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 
 from ...graph.grid import Grid
-from ...graph.ir import Convolution, Op, Pad, Pool, Reshape, Resize, Slice
+from ...graph.ir import Concat, Convolution, Merge, Op, Pad, Pool, Reshape, Resize, Slice
 from ...spec import ConvTranspose
 from ..axes import say
 from ..context import Context, is_pointwise
@@ -22,7 +22,8 @@ class NonIntegerScale(Rule):
     Transposed convolutions whose output, after the crops and the stride-1 filters behind it, is not stride × input long
     (2n − 1, 2n + 1, 5n − 1 …), resizes by a fraction, and resizes that align corners, whose factor
     (out − 1)/(in − 1) depends on the size. Silent where the output returns to a grid that the model has been on before
-    (the decoder of 2n − 1 → n), and for axes of a single sample.
+    (the decoder of 2n − 1 → n), where a merge cuts another path to the very samples that the layer makes (the cropped
+    skips of FCN-8s), and for axes of a single sample.
 
     ## Why it is bad
     Sizes stop being multiples of each other: skips need crops, streams drift, tiles do not fit. A fractional resize
@@ -67,7 +68,7 @@ class NonIntegerScale(Rule):
             extents = _extents_behind(context, layer, r.dims[i])
             if s > 1 and grid.extent > 1 and s * grid.extent not in extents:
                 odd.append(i)
-        if not odd or _returns(context, layer):
+        if not odd or _returns(context, layer) or _is_met(context, layer):
             return
         i = odd[0]
         excess = r.after[i].extent - sum(r.crops[i]) - strides[i] * r.before[i].extent
@@ -158,6 +159,29 @@ def _returns(context: Context, layer: Layer) -> bool:
         for v in node.outputs:
             earlier |= {_place(g) for g in context.grids.grids.get(v, ()) if g is not None}
     return all(_place(g) in earlier for g in wanted)
+
+
+def _is_met(context: Context, layer: Layer) -> bool:
+    """Whether a merge joins the layer's output with another path that has been cut to the same samples."""
+    r = layer.resampler
+    value = r.crop_nodes[-1].output if r.crop_nodes else r.node.output
+
+    def places(v: str) -> list[tuple[object, ...]] | None:
+        reached = context.grids.grids.get(v, ())
+        grids = [reached[d] if d < len(reached) else None for d in r.dims]
+        return None if None in grids else [_place(g) for g in grids if g is not None]
+
+    own = places(value)
+    if own is None:
+        return False
+    merges = [n for n in context.readers(value, is_pointwise) if isinstance(n.op, (Merge, Concat))]
+    others = {v for n in merges for v in n.inputs if r.node.output not in context.ancestors(v)}
+    return any(places(v) == own and _is_cut(context, v) for v in others)
+
+
+def _is_cut(context: Context, value: str) -> bool:
+    node = context.producers.get(context.source(value, is_pointwise))
+    return node is not None and isinstance(node.op, (Slice, Pad))
 
 
 def _place(grid: Grid) -> tuple[object, ...]:
