@@ -124,7 +124,7 @@ def models() -> list[Model]:
         Model(
             "diffusers",
             "UNet1DModel",
-            lambda: d.UNet1DModel(),
+            lambda: d.UNet1DModel(in_channels=2, extra_in_channels=16),
             (),
             {"sample": (1, 2, 4096), "timestep": ("int64", (1,))},
         ),
@@ -145,18 +145,6 @@ def models() -> list[Model]:
                 "encoder_hidden_states": (1, 77, 768),
                 "pooled_text_emb": (1, 768),
                 "micro_conds": (1, 5),
-            },
-        ),
-        Model(
-            "diffusers",
-            "UNetSpatioTemporalConditionModel",
-            lambda: d.UNetSpatioTemporalConditionModel(),
-            (),
-            {
-                "sample": (1, 2, 8, 32, 32),
-                "timestep": ("int64", (1,)),
-                "encoder_hidden_states": (1, 1, 1024),
-                "added_time_ids": (1, 3),
             },
         ),
     ]

@@ -8,6 +8,7 @@ from ..model import Model
 def models() -> list[Model]:
     """The models of this family."""
     import monai.networks.nets as nets
+    from monai.networks.nets import restormer
 
     volume = ((1, 1, 64, 64, 64),)
     return [
@@ -56,7 +57,6 @@ def models() -> list[Model]:
         Model("monai", "HighResNet", lambda: nets.HighResNet(3, 1, 2), volume),
         Model("monai", "MedNeXt", lambda: nets.MedNeXt(3), volume),
         Model("monai", "HoVerNet", lambda: nets.HoVerNet(out_classes=5), ((1, 3, 256, 256),)),
-        Model("monai", "Quicknat", lambda: nets.Quicknat(4, 1, 64, 5, 2, 2, 2, 1), ((1, 1, 128, 128),)),
         Model(
             "monai",
             "VoxelMorph",
@@ -102,11 +102,13 @@ def models() -> list[Model]:
                 1,
                 channels=(32, 64, 64),
                 attention_levels=(False, False, True),
+                num_res_blocks=1,
+                num_head_channels=64,
             ),
             (),
             {"x": (1, 1, 64, 64), "timesteps": ("int64", (1,))},
         ),
         Model("monai", "FlexibleUNet", lambda: nets.FlexibleUNet(3, 2, "efficientnet-b0"), ((1, 3, 256, 256),)),
         Model("monai", "ViTAutoEnc", lambda: nets.ViTAutoEnc(1, (64, 64, 64), (16, 16, 16)), volume),
-        Model("monai", "Restormer", lambda: nets.Restormer(), ((1, 1, 64, 64),)),
+        Model("monai", "Restormer", lambda: restormer.Restormer(), ((1, 1, 64, 64),)),
     ]

@@ -38,8 +38,10 @@ def models() -> list[Model]:
             lambda: t.VitMatteForImageMatting(
                 t.VitMatteConfig(
                     hidden_size=384,
+                    convstream_hidden_sizes=[48, 96, 192],
+                    fusion_hidden_sizes=[256, 128, 64, 32],
                     backbone_config=t.VitDetConfig(
-                        num_channels=4, image_size=512, hidden_size=384, out_features=["stage12"]
+                        num_channels=4, image_size=512, hidden_size=384, num_attention_heads=6, out_features=["stage12"]
                     ),
                 )
             ),
@@ -150,6 +152,7 @@ def models() -> list[Model]:
             "EomtForUniversalSegmentation",
             lambda: t.EomtForUniversalSegmentation(t.EomtConfig()),
             ((1, 3, 640, 640),),
+            device="cpu",
         ),
         Model(
             "transformers",

@@ -19,8 +19,8 @@ class CropOrPadRepair(Rule):
     ## What it finds
     Slices and pads directly behind an upsampler (point-wise layers between) on the axes that it upsamples, in front
     of a merge or an output: crops that the layer's own padding would make for nothing, and pads that invent the
-    samples that it failed to make, among them pads by zero that only act at other sizes (one finding for all). Causal trims on the right,
-    and the padding in front of a convolution, are no repairs.
+    samples that it failed to make, among them pads by zero that only act at other sizes (one finding for all). Causal
+    trims on the right, and the padding in front of a convolution, are no repairs.
 
     ## Why it is bad
     Samples are computed and thrown away, or invented; and the pad or crop that fits one size is off by one at the next.

@@ -18,9 +18,9 @@ class MisalignedMerge(Rule):
     ## What it finds
     Sums, products and concatenations of tensors that descend from one input axis and whose grids disagree there, after
     all strides, paddings, crops and resizes on the way. The level follows the distance: a note below one sample, which
-    the next 3×3 convolution can reach across, said once for all merges of that distance, and where strided convolutions make the whole distance, each by less than
-    one of its input samples, which its kernel can learn to take back; else a warning. A module that merges the same two
-    grids in several ways is named once.
+    the next 3×3 convolution can reach across, said once for all merges of that distance; a note as well where strided
+    convolutions make the whole distance, each by less than one of its input samples, which its kernel can learn to take
+    back; else a warning. A module that merges the same two grids in several ways is named once.
 
     ## Why it is bad
     What the skip says about a place is combined with what the other path says about its neighbour: edges double, and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from ...graph.grid import Grid
@@ -21,9 +22,9 @@ class NonIntegerScale(Rule):
     ## What it finds
     Transposed convolutions whose output, after the crops and the stride-1 filters behind it, is not stride × input long
     (2n − 1, 2n + 1, 5n − 1 …), resizes by a fraction, and resizes that align corners, whose factor
-    (out − 1)/(in − 1) depends on the size. Silent where the output returns to a grid that the model has been on before
-    (the decoder of 2n − 1 → n), where a merge cuts another path to the very samples that the layer makes (the cropped
-    skips of FCN-8s), and for axes of a single sample.
+    (out − 1)/(in − 1) depends on the size (one finding for all). Silent where the output returns to a grid that the
+    model has been on before (the decoder of 2n − 1 → n), where a merge cuts another path to the very samples that the
+    layer makes (the cropped skips of FCN-8s), and for axes of a single sample.
 
     ## Why it is bad
     Sizes stop being multiples of each other: skips need crops, streams drift, tiles do not fit. A fractional resize
@@ -54,11 +55,18 @@ class NonIntegerScale(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Every upsampler, after what follows it directly."""
+        corners: list[Finding] = []
         for layer in context.upsamplers:
             if isinstance(layer.spec, ConvTranspose):
                 yield from self._transposed(context, layer, layer.spec)
             elif isinstance(layer.resampler.node.op, Resize):
-                yield from self._resize(layer, layer.resampler.node.op)
+                for finding in self._resize(layer, layer.resampler.node.op):
+                    if finding.evidence["coordinates"] == "align_corners":
+                        corners.append(finding)
+                    else:
+                        yield finding
+        if corners:
+            yield _together(corners)
 
     def _transposed(self, context: Context, layer: Layer, spec: ConvTranspose) -> Iterator[Finding]:
         r = layer.resampler
@@ -119,6 +127,15 @@ class NonIntegerScale(Rule):
         yield self.finding(
             layer.path, message, evidence=evidence, fix=fix, level=Level.NOTE, where=layer.where, node=layer.node
         )
+
+
+def _together(findings: list[Finding]) -> Finding:
+    """One finding for all resizes that align corners: a habit of the whole model."""
+    first = findings[0]
+    paths = list(dict.fromkeys(f.layer for f in findings))
+    n = len(findings) - 1
+    message = first.message + (f" ({n} more {'resize' if n == 1 else 'resizes'} like it)" if n else "")
+    return replace(first, message=message, evidence={**first.evidence, "layers": paths, "count": n + 1})
 
 
 def _extents_behind(context: Context, layer: Layer, dim: int) -> set[int]:
