@@ -15,6 +15,7 @@ from . import ir, moves
 from .crops import trailing_crops
 from .grid import Grid, GridMap, Meeting, Resampler, Root, RootKind
 from .layout import Dim, Factor, Layout, as_blocks, fresh, new_grid, reshape, size, whole
+from .tiles import tiled_source
 
 _RANK = {"input": 0, "new": 1, "joined": 2, "opaque": 3, "channel": 4, "repeat": 5, "unit": 6}
 """Which of two unrelated grids a merge goes on with: the one that says more."""
@@ -302,6 +303,8 @@ class _Inference:
         shape = self.graph.shapes.get(node.output)
         if layout is None or shape is None:
             return None
+        if (source := tiled_source(node, self.producers, self.graph.shapes)) is not None:
+            return (*layout[: op.dim], self.layout(source)[op.dim], *layout[op.dim + 1 :])
         grid = new_grid(node.output, op.dim, shape[op.dim], "joined")
         self.parts[grid.root] = tuple(self.layout(v)[op.dim] for v in node.inputs)
         return (*layout[: op.dim], whole(grid), *layout[op.dim + 1 :])
