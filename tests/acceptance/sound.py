@@ -365,7 +365,9 @@ def fcn_bilinear() -> nn.Module:
 
 @sound(1, 8, 8, 8)
 def grouped() -> nn.Module:
-    return nn.Sequential(nn.ConvTranspose2d(8, 4, 4, 2, 1, groups=2), nn.ReLU(), nn.ConvTranspose2d(4, 4, 2, 2, groups=4))
+    return nn.Sequential(
+        nn.ConvTranspose2d(8, 4, 4, 2, 1, groups=2), nn.ReLU(), nn.ConvTranspose2d(4, 4, 2, 2, groups=4)
+    )
 
 
 @sound(1, 4, 8, 8)
@@ -407,7 +409,9 @@ def inverse_stft() -> nn.Module:
     n = torch.arange(1024)
     window = torch.hann_window(1024)
     with torch.no_grad():
-        layer.weight.copy_(torch.stack([window * torch.cos(2 * math.pi * f * n / 1024) for f in range(5)])[:, None] / 512)
+        layer.weight.copy_(
+            torch.stack([window * torch.cos(2 * math.pi * f * n / 1024) for f in range(5)])[:, None] / 512
+        )
     return Run(lambda m, x: m.synthesis(x)[..., 384:-384], synthesis=layer)
 
 
@@ -437,7 +441,7 @@ def patch_embedding() -> nn.Module:
 
     def forward(m, x):
         y = m.embed(x)
-        n, c, h, w = y.shape
+        n, _, h, w = y.shape
         y = m.head(m.norm(y.flatten(2).transpose(1, 2)))
         y = y.reshape(n, h, w, 8, 8, 3)
         return torch.einsum("nhwpqc->nchpwq", y).reshape(n, 3, h * 8, w * 8)

@@ -123,7 +123,9 @@ def _rank_axis(
     ratio = Fraction(h_t, h)
     tried = strides or tuple(sorted({max(1, math.floor(ratio)), max(1, math.ceil(ratio)), *((1,) if h == 1 else ())}))
     if max(tried) > GREATEST_STRIDE:
-        raise SpecError(f"{h} to {h_t} needs stride {max(tried)}; the search ends at {GREATEST_STRIDE}: go there in a chain of sizes")
+        raise SpecError(
+            f"{h} to {h_t} needs stride {max(tried)}; the search ends at {GREATEST_STRIDE}: go there step by step"
+        )
     found: list[tuple[Key, ConvTranspose]] = []
     nearest = min(abs(s - ratio) for s in tried)
     for s, d, k in product(tried, dilations, range(1, max_kernel + 1)):

@@ -151,7 +151,7 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     return np.asarray(stage.weight_gradient(x, g))
 
 
-def stages(spec: Spec, size: Size, weight: Any = None, channels: int = 1) -> list[Stage]:
+def stages(spec: Spec | PhaseBank, size: Size, weight: Any = None, channels: int = 1) -> list[Stage]:
     """The chain of elementary operators that the layer is by definition."""
     if isinstance(spec, PhaseBank):
         raise SpecError("a PhaseBank does not know its borders: take upweave.bank_matrix(bank, size, boundary)")
