@@ -107,6 +107,10 @@ class Net:
     def merge(self, a: str, b: str, path: str = "") -> str:
         return self.add(ir.Merge("add"), (a, b), self.shapes[a], path)
 
+    def constant(self, values: np.ndarray) -> str:
+        """A tensor that the model holds."""
+        return self.add(ir.Constant(), (), values.shape)
+
     def cat(self, a: str, b: str, path: str = "") -> str:
         (n, c, *size), (_, e, *_rest) = self.shapes[a], self.shapes[b]
         return self.add(ir.Concat(1), (a, b), (n, c + e, *size), path)

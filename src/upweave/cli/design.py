@@ -10,7 +10,7 @@ from .audit import emit
 from .inputs import axes, integers
 
 if TYPE_CHECKING:
-    from ..layout import Size
+    from ..shapes import Size
     from ..theory.design import Candidate
 
 

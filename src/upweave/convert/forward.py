@@ -10,7 +10,7 @@ import numpy as np
 from ..bank import Array, PhaseBank, Taps
 from ..boundary import Boundary
 from ..errors import SpecError
-from ..layout import as_array, channels_of, check_spec, default_weight, full_weight, groups_of, rank_of, stride_of
+from ..shapes import as_array, channels_of, check_spec, default_weight, full_weight, groups_of, rank_of, stride_of
 from ..spec import ConvPixelShuffle, ConvTranspose, FirUpsample, Spec
 from .axis import AxisResponse, axis_boundary, axis_response
 from .impulse import Impulse, fold, fold_count, unfold

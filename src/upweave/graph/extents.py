@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from . import ir
 from .ir import Graph, Node, Shape
-
+from .tiles import tiled_source
 
 Factors: TypeAlias = tuple[tuple[int, int], ...]
 """What a dimension is a row-major product of: (size as recorded, size now) of each part."""
@@ -45,11 +45,13 @@ class Extents:
         self.new: dict[str, Shape] = {}
         self.factors: dict[str, tuple[Factors, ...]] = {}
         self.adaptive: set[str] = set()
+        self.sized: set[str] = set()
+        self.producers = graph.producers()
         self.constants = {v for n in graph.of(ir.Constant) for v in n.outputs}
 
     def at(self, inputs: Mapping[str, Shape]) -> Mapping[str, Shape]:
         """The shape of every value with these input shapes; raises `Conflict` or `Unknown`."""
-        self.new, self.factors, self.adaptive = {}, {}, set()
+        self.new, self.factors, self.adaptive, self.sized = {}, {}, set(), set()
         for name in self.graph.inputs:
             self.new[name] = inputs.get(name, self.base.get(name, ()))
         for node in self.graph.nodes:
@@ -57,6 +59,8 @@ class Extents:
         return self.new
 
     def _step(self, node: Node) -> None:
+        if self._is_sized(node):
+            self.sized.update(node.outputs)
         changed = any(self.new.get(v) != self.base.get(v) for v in node.inputs)
         if not changed or isinstance(node.op, ir.Constant):
             for v in node.outputs:
@@ -66,7 +70,7 @@ class Extents:
                 self.adaptive.update(node.outputs)
             return
         shape = self.shape(node.op, node)
-        if any(n < 1 for n in shape):
+        if any(n < 1 for n in shape) and 0 not in self.base.get(node.output, ()):
             raise Conflict(node, f"the output would have shape {shape}")
         base = self.base.get(node.output)
         for v in node.outputs:
@@ -94,10 +98,20 @@ class Extents:
             return op.by_size
         if isinstance(op, ir.Slice):
             base = self.base.get(node.inputs[0])
-            return base is not None and op.stop != base[op.dim] or op.start != 0
+            return (base is not None and op.stop != base[op.dim]) or op.start != 0
         if isinstance(op, ir.Pad):
             return True
         return isinstance(op, ir.Pointwise) and any(v in self.adaptive for v in node.inputs)
+
+    def _is_sized(self, node: Node) -> bool:
+        """Whether the output is as large as some resize was told to make it, and no other tensor says otherwise.
+
+        The graph records the number, not what it was copied from (often the input's own size).
+        """
+        if isinstance(node.op, ir.Resize) and node.op.by_size:
+            return True
+        live = [v for v in node.inputs if v not in self.constants]
+        return bool(live) and all(v in self.sized for v in live)
 
     def _in(self, node: Node, i: int = 0) -> Shape:
         return self.new[node.inputs[i]]
@@ -214,8 +228,10 @@ class Extents:
     @shape.register
     def _(self, op: ir.Concat, node: Node) -> Shape:
         shapes = [(v, self.new[v]) for v in node.inputs]
+        source = tiled_source(node, self.producers, self.base)
+        along = self.new[source][op.dim] if source is not None else sum(s[op.dim] for _, s in shapes)
         return tuple(
-            sum(s[a] for _, s in shapes) if a == op.dim else self._agreed(node, [(v, s[a]) for v, s in shapes])
+            along if a == op.dim else self._agreed(node, [(v, s[a]) for v, s in shapes])
             for a in range(len(shapes[0][1]))
         )
 
@@ -291,7 +307,7 @@ def _product(factors: Factors) -> tuple[int, int]:
 
 
 def _follow(node: Node, source: tuple[Factors, ...], target: Shape) -> tuple[Factors, ...]:
-    """The factors of `target`: those of the source, taken in order; a factor that is split keeps its inner part's size."""
+    """The factors of `target`: the source's, in order; of a factor that is split the inner part keeps its size."""
     flat = [f for dim in source for f in dim if f != (1, 1)]
     flat.reverse()
     out: list[Factors] = []
@@ -306,6 +322,9 @@ def _follow(node: Node, source: tuple[Factors, ...], target: Shape) -> tuple[Fac
                 taken.append((b, n))
             elif b % want == 0:
                 inner = b // want
+                if inner > 1 and taken and (b != n or any(was != now for was, now in taken)):
+                    # (64 tokens, 512) → (512, 8, 8): which of the new sizes follows the input, the graph does not say.
+                    raise Unknown(f"{node.path or node.name}: the reshape regroups {taken[-1][0]} and {b} samples")
                 if b != n and n % inner:
                     raise Conflict(node, f"{n} samples do not split into blocks of {inner}")
                 taken.append((want, want if b == n else n // inner))

@@ -11,11 +11,11 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import singledispatchmethod
 
-from ..spec import ConvTranspose
 from . import ir, moves
 from .crops import trailing_crops
 from .grid import Grid, GridMap, Meeting, Resampler, Root, RootKind
 from .layout import Dim, Factor, Layout, as_blocks, fresh, new_grid, reshape, size, whole
+from .tiles import tiled_source
 
 _RANK = {"input": 0, "new": 1, "joined": 2, "opaque": 3, "channel": 4, "repeat": 5, "unit": 6}
 """Which of two unrelated grids a merge goes on with: the one that says more."""
@@ -101,7 +101,8 @@ class _Inference:
         if steps:
             maker = next((self.makers[layout[a]] for a in steps if layout[a] in self.makers), None)
             if maker is not None:
-                before, after = (tuple(s[i] for s in steps.values()) for i in (0, 1))
+                before = tuple(s[0] for s in steps.values())
+                after = tuple(s[1] for s in steps.values())
                 kind = "PixelShuffle" if "channel" in {s[2] for s in steps.values()} else "Repeat"
                 if not any(r.node is maker for r in self.resamplers):
                     self.resamplers.append(Resampler(maker, kind, tuple(steps), before, after))
@@ -151,7 +152,7 @@ class _Inference:
 
     @move.register
     def _(self, op: ir.TransposedConvolution, node: ir.Node) -> Layout | None:
-        axes: tuple[ConvTranspose, ...] = op.spec.per_axis()
+        axes = op.spec.per_axis()
 
         def step(grids: list[Grid], extents: list[int]) -> list[Grid]:
             out = [
@@ -302,6 +303,8 @@ class _Inference:
         shape = self.graph.shapes.get(node.output)
         if layout is None or shape is None:
             return None
+        if (source := tiled_source(node, self.producers, self.graph.shapes)) is not None:
+            return (*layout[: op.dim], self.layout(source)[op.dim], *layout[op.dim + 1 :])
         grid = new_grid(node.output, op.dim, shape[op.dim], "joined")
         self.parts[grid.root] = tuple(self.layout(v)[op.dim] for v in node.inputs)
         return (*layout[: op.dim], whole(grid), *layout[op.dim + 1 :])
@@ -334,8 +337,8 @@ class _Inference:
             return first
         for v, a in have:
             # One of several tensors is woven by hand, another is a plain grid: then both are space.
-            woven = self.layout(v)[a]
-            if len(woven) > 1 and any(len(self.layout(w)[b]) == 1 for w, b in have) and _fold(woven):
+            dim_of_v = self.layout(v)[a]
+            if len(dim_of_v) > 1 and any(len(self.layout(w)[b]) == 1 for w, b in have) and _fold(dim_of_v):
                 self.as_grids(v, [a])
         singles = [(v, g) for v, a in have if (g := self._single(self.layout(v)[a])) is not None]
         woven = [d for v, a in have if len(d := self.layout(v)[a]) > 1]

@@ -8,8 +8,9 @@ from math import lcm
 from typing import Any
 
 from .extents import Conflict, Extents, Unknown
-from .grid import Grid, GridMap
+from .grid import Grid, GridMap, Root
 from .infer import infer
+from .ir import Graph, Shape
 from .load import load
 
 LONGEST_PERIOD = 256
@@ -75,7 +76,10 @@ class ValidSizes:
 
 
 def sizes_of(grids: GridMap) -> ValidSizes:
-    """The valid input sizes of a graph, one axis at a time, the others as they were recorded."""
+    """The valid input sizes of a graph, one axis at a time, the others as they were recorded.
+
+    Where an axis cannot change alone because another input's has to be as long, both change together.
+    """
     graph = grids.graph
     if not graph.has_topology:
         return ValidSizes((), ("the model was read without its topology",))
@@ -86,14 +90,26 @@ def sizes_of(grids: GridMap) -> ValidSizes:
         if root.extent == 1:
             continue
         try:
-            axes.append(_axis(grids, root.value, root.dim))
+            axis = _axis(grids, root, ())
+            if not axis.residues and (tied := _twins(graph, root)):
+                # Inputs that meet sample by sample (an image and its mask) only change size together.
+                axis = _axis(grids, root, tied)
+            axes.append(axis)
         except Unknown as reason:
             unknown.append(f"{root.value}[{root.dim}]: {reason}")
     return ValidSizes(tuple(axes), tuple(unknown))
 
 
-def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
-    graph = grids.graph
+def _twins(graph: Graph, root: Root) -> tuple[tuple[str, int], ...]:
+    """The axes of other inputs that are as long and, counted from the end, stand at the same place."""
+    back = root.dim - len(graph.shapes[root.value])
+    others = ((v, graph.shapes[v]) for v in graph.inputs if v != root.value)
+    return tuple((v, len(s) + back) for v, s in others if len(s) >= -back and s[back] == root.extent)
+
+
+def _axis(grids: GridMap, root: Root, tied: tuple[tuple[str, int], ...]) -> AxisSizes:
+    """The valid sizes of one input axis; `tied` axes of other inputs take its size."""
+    graph, name, dim = grids.graph, root.value, root.dim
     size = graph.shapes[name][dim]
     found = [g for row in grids.grids.values() for g in row if g is not None and _is(g, name, dim)]
     period = lcm(*(g.step.numerator for g in found)) if found else 1
@@ -112,19 +128,22 @@ def _axis(grids: GridMap, name: str, dim: int) -> AxisSizes:
 
     def outcome(n: int) -> tuple[str, tuple[Fraction, ...]]:
         """(why the model does not run, samples too many on each promised output) for an input of n samples."""
-        shape = graph.shapes[name]
+        shapes: dict[str, Shape] = {}
+        for v, a in ((name, dim), *tied):
+            shapes[v] = (*graph.shapes[v][:a], n, *graph.shapes[v][a + 1 :])
         try:
-            new = extents.at({name: (*shape[:dim], n, *shape[dim + 1 :])})
+            new = extents.at(shapes)
         except Conflict as conflict:
             if conflict.fixed:
                 fixed.add(n)
             return f"{conflict.node.path or conflict.node.name}: {conflict}", ()
-        return "", tuple(new[v][a] - ratio * n for v, a, ratio in promised)
+        # An output resized to a size that somebody computed is what it was meant to be.
+        return "", tuple(Fraction(0) if v in extents.sized else new[v][a] - ratio * n for v, a, ratio in promised)
 
     first = (size // period + 1) * period
     window = {n: outcome(n) for n in range(first, first + period)}
     excesses = {excess for why, excess in window.values() if not why}
-    # An output that is longer or shorter by the same amount at every size is a design (valid convolutions), no accident.
+    # An output that is off by the same amount at every size is a design (valid convolutions), no accident.
     exact = (Fraction(0),) * len(promised)
     wanted = exact if exact in excesses else outcome(size)[1]
 

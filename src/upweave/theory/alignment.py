@@ -21,7 +21,7 @@ from ..boundary import Boundary
 from ..convert.axis import axis_boundary, axis_response
 from ..convert.forward import impulse_response
 from ..convert.impulse import Impulse, unfold_count
-from ..layout import rank_of
+from ..shapes import rank_of
 from ..spec import Spec
 
 Kind: TypeAlias = Literal["centred", "phase-0", "corner", "causal", "other"]

@@ -10,7 +10,7 @@ from itertools import pairwise, product
 from typing import Any
 
 from ..errors import SpecError
-from ..layout import Size, kernel_of
+from ..shapes import Size, kernel_of
 from ..spec import ConvTranspose, is_int
 from .alignment import Alignment, alignment
 from .coverage import Counts, coverage, gaps, uncovered_border
@@ -124,7 +124,7 @@ def _rank_axis(
     tried = strides or tuple(sorted({max(1, math.floor(ratio)), max(1, math.ceil(ratio)), *((1,) if h == 1 else ())}))
     if max(tried) > GREATEST_STRIDE:
         raise SpecError(
-            f"{h} to {h_t} needs stride {max(tried)}; the search ends at {GREATEST_STRIDE}: go there step by step"
+            f"{h} to {h_t} needs stride {max(tried)}; the search ends at {GREATEST_STRIDE}: take a chain of sizes"
         )
     found: list[tuple[Key, ConvTranspose]] = []
     nearest = min(abs(s - ratio) for s in tried)

@@ -14,7 +14,7 @@ import numpy as np
 from ..bank import Array, PhaseBank
 from ..boundary import Boundary
 from ..errors import NotRepresentable, SpecError
-from ..layout import Size, as_array, as_sizes, channels_of, default_weight, full_weight, rank_of, stride_of
+from ..shapes import Size, as_array, as_sizes, channels_of, default_weight, full_weight, rank_of, stride_of
 from ..spec import Conv, ConvPixelShuffle, ConvTranspose, FirUpsample, ResizeConv, Spec, ZeroInsertConv
 from .sizes import output_size
 from .stages import Convolve, Insert, Resize, Scatter, Shuffle, Stage

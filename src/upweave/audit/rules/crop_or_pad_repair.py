@@ -19,8 +19,8 @@ class CropOrPadRepair(Rule):
     ## What it finds
     Slices and pads directly behind an upsampler (point-wise layers between) on the axes that it upsamples, in front
     of a merge or an output: crops that the layer's own padding would make for nothing, and pads that invent the
-    samples that it failed to make, among them pads by zero that only act at other sizes. Causal trims on the right,
-    and the padding in front of a convolution, are no repairs.
+    samples that it failed to make, among them pads by zero that only act at other sizes (one finding for all). Causal
+    trims on the right, and the padding in front of a convolution, are no repairs.
 
     ## Why it is bad
     Samples are computed and thrown away, or invented; and the pad or crop that fits one size is off by one at the next.
@@ -52,6 +52,7 @@ class CropOrPadRepair(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """The slices and pads directly behind every upsampler."""
+        idle: list[tuple[Layer, Node]] = []
         for layer in context.upsamplers:
             r = layer.resampler
             nodes = [n for n in r.crop_nodes if _on(n, r.dims)]
@@ -61,18 +62,27 @@ class CropOrPadRepair(Rule):
             if all(c == (0, 0) for c in crops):
                 pads = [n for n in nodes if isinstance(n.op, Pad)]
                 if pads:
-                    yield self._idle(layer, pads[0])
+                    idle.append((layer, pads[0]))
             elif not _is_causal(layer):
                 yield self._repair(context, layer, nodes)
+        if idle:
+            yield self._idle(idle)
 
-    def _idle(self, layer: Layer, pad: Node) -> Finding:
+    def _idle(self, found: list[tuple[Layer, Node]]) -> Finding:
+        """All pads that do nothing at this size together: one decision of one author."""
+        layer, pad = found[0]
+        others = len({x.path for x, _ in found}) - 1
+        more = f" ({others} more {'layer' if others == 1 else 'layers'} with such a pad)" if others else ""
         message = (
             "a pad behind the layer adds nothing at this size; at sizes that do not survive the round trip it "
-            "invents the "
-            "samples that are missing"
+            f"invents the samples that are missing{more}"
         )
         fix = Fix("display", "restrict the model to its valid sizes (upweave sizes) and drop the pad")
-        evidence = {"crops": [[0, 0] for _ in layer.resampler.dims], "nodes": [pad.path or pad.name]}
+        evidence = {
+            "crops": [[0, 0] for _ in layer.resampler.dims],
+            "nodes": [n.path or n.name for _, n in found],
+            "layers": list(dict.fromkeys(x.path for x, _ in found)),
+        }
         return self.finding(
             layer.path, message, evidence=evidence, fix=fix, where=pad.where or layer.where, node=layer.node
         )

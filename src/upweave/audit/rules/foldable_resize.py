@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import prod
 
 from ...graph.ir import Concat, Convolution, Node, Pointwise, Resize
@@ -53,7 +54,8 @@ class FoldableResize(Rule):
     needs_topology = True
 
     def check(self, context: Context) -> Iterator[Finding]:
-        """Every nearest resize by integers."""
+        """Every nearest resize by integers; 1×1 convolutions that only change places with one are said together."""
+        moved: dict[str, list[Finding]] = {}
         for layer in context.upsamplers:
             op = layer.resampler.node.op
             if not isinstance(op, Resize) or not _repeats(op, layer):
@@ -61,8 +63,12 @@ class FoldableResize(Rule):
             readers = list(_convolutions(context, layer.resampler.node.output))
             for conv, share, direct in readers:
                 finding = self._fold(context, layer, conv, share, direct)
-                if finding is not None:
+                if finding is not None and finding.evidence["commutes"]:
+                    moved.setdefault(f"{finding.evidence['ratio']:.3g}", []).append(finding)
+                elif finding is not None:
                     yield finding
+        for ratio, findings in moved.items():
+            yield _together(ratio, findings)
 
     def _fold(self, context: Context, layer: Layer, conv: Node, share: float, direct: bool) -> Finding | None:
         op = conv.op
@@ -117,8 +123,25 @@ class FoldableResize(Rule):
             "saved": now - folded,
             "ratio": now / folded,
             "share": share,
+            "commutes": one,
         }
         return self.finding(layer.path, message, evidence=evidence, fix=fix, where=layer.where, node=layer.node)
+
+
+def _together(ratio: str, findings: list[Finding]) -> Finding:
+    """One finding for all 1×1 convolutions that commute with a resize by the same factor."""
+    first = findings[0]
+    paths = list(dict.fromkeys(f.evidence["convolution"] for f in findings))
+    if len(paths) == 1:
+        return first
+    message = (
+        f"{len(paths)} convolutions of 1×1, the first of them {paths[0]}, give the same before the nearest resize in "
+        f"front of them, with {ratio} times fewer multiplications"
+    )
+    evidence = {**first.evidence, "layers": paths}
+    for key in ("multiplies", "multiplies_folded", "saved"):
+        evidence[key] = sum(f.evidence[key] for f in findings)
+    return replace(first, message=message, evidence=evidence, fix=Fix("safe", "move them in front of their resize"))
 
 
 def _factors(layer: Layer) -> list[int]:

@@ -16,7 +16,9 @@ class FragileSize(Rule):
     ## What it finds
     Input axes of which only some sizes work: at the others the model raises (a skip does not fit) or quietly returns
     another size than it does for its neighbours. Layers that halve with rounding and double without are the cause. A
-    warning where the audited size itself is such a one, else a note with the sizes that work.
+    warning where the audited size itself is such a one, else a note with the sizes that work. Silent where the model
+    holds a tensor made for one size (a position embedding): that is a model of one size, not a fragile one, and
+    `upweave sizes` says so.
 
     ## Why it is bad
     It works on the 256×256 crops of training and fails on the first photograph.
@@ -49,7 +51,7 @@ class FragileSize(Rule):
             return
         groups: dict[tuple[str, str, bool], list[AxisSizes]] = {}
         for axis in sizes_of(context.grids).axes:
-            if not axis.is_free:
+            if not (axis.is_free or axis.fixed):
                 groups.setdefault((axis.input, str(axis), axis.size in axis), []).append(axis)
         for (value, words, fits), axes in groups.items():
             dims = " and ".join(str(a.dim) for a in axes)

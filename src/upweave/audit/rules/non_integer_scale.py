@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from ...graph.grid import Grid
-from ...graph.ir import Convolution, Op, Pad, Pool, Reshape, Resize, Slice
+from ...graph.ir import Concat, Convolution, Merge, Op, Pad, Pool, Reshape, Resize, Slice
 from ...spec import ConvTranspose
 from ..axes import say
 from ..context import Context, is_pointwise
@@ -21,8 +22,9 @@ class NonIntegerScale(Rule):
     ## What it finds
     Transposed convolutions whose output, after the crops and the stride-1 filters behind it, is not stride × input long
     (2n − 1, 2n + 1, 5n − 1 …), resizes by a fraction, and resizes that align corners, whose factor
-    (out − 1)/(in − 1) depends on the size. Silent where the output returns to a grid that the model has been on before
-    (the decoder of 2n − 1 → n), and for axes of a single sample.
+    (out − 1)/(in − 1) depends on the size (one finding for all). Silent where the output returns to a grid that the
+    model has been on before (the decoder of 2n − 1 → n), where a merge cuts another path to the very samples that the
+    layer makes (the cropped skips of FCN-8s), and for axes of a single sample.
 
     ## Why it is bad
     Sizes stop being multiples of each other: skips need crops, streams drift, tiles do not fit. A fractional resize
@@ -53,11 +55,18 @@ class NonIntegerScale(Rule):
 
     def check(self, context: Context) -> Iterator[Finding]:
         """Every upsampler, after what follows it directly."""
+        corners: list[Finding] = []
         for layer in context.upsamplers:
             if isinstance(layer.spec, ConvTranspose):
                 yield from self._transposed(context, layer, layer.spec)
             elif isinstance(layer.resampler.node.op, Resize):
-                yield from self._resize(layer, layer.resampler.node.op)
+                for finding in self._resize(layer, layer.resampler.node.op):
+                    if finding.evidence["coordinates"] == "align_corners":
+                        corners.append(finding)
+                    else:
+                        yield finding
+        if corners:
+            yield _together(corners)
 
     def _transposed(self, context: Context, layer: Layer, spec: ConvTranspose) -> Iterator[Finding]:
         r = layer.resampler
@@ -67,7 +76,7 @@ class NonIntegerScale(Rule):
             extents = _extents_behind(context, layer, r.dims[i])
             if s > 1 and grid.extent > 1 and s * grid.extent not in extents:
                 odd.append(i)
-        if not odd or _returns(context, layer):
+        if not odd or _returns(context, layer) or _is_met(context, layer):
             return
         i = odd[0]
         excess = r.after[i].extent - sum(r.crops[i]) - strides[i] * r.before[i].extent
@@ -120,6 +129,15 @@ class NonIntegerScale(Rule):
         )
 
 
+def _together(findings: list[Finding]) -> Finding:
+    """One finding for all resizes that align corners: a habit of the whole model."""
+    first = findings[0]
+    paths = list(dict.fromkeys(f.layer for f in findings))
+    n = len(findings) - 1
+    message = first.message + (f" ({n} more {'resize' if n == 1 else 'resizes'} like it)" if n else "")
+    return replace(first, message=message, evidence={**first.evidence, "layers": paths, "count": n + 1})
+
+
 def _extents_behind(context: Context, layer: Layer, dim: int) -> set[int]:
     """The extents of an axis right behind a layer and along the filters, crops and pads that follow it alone."""
     shapes, value = context.graph.shapes, layer.resampler.node.output
@@ -158,6 +176,29 @@ def _returns(context: Context, layer: Layer) -> bool:
         for v in node.outputs:
             earlier |= {_place(g) for g in context.grids.grids.get(v, ()) if g is not None}
     return all(_place(g) in earlier for g in wanted)
+
+
+def _is_met(context: Context, layer: Layer) -> bool:
+    """Whether a merge joins the layer's output with another path that has been cut to the same samples."""
+    r = layer.resampler
+    value = r.crop_nodes[-1].output if r.crop_nodes else r.node.output
+
+    def places(v: str) -> list[tuple[object, ...]] | None:
+        reached = context.grids.grids.get(v, ())
+        grids = [reached[d] if d < len(reached) else None for d in r.dims]
+        return None if None in grids else [_place(g) for g in grids if g is not None]
+
+    own = places(value)
+    if own is None:
+        return False
+    merges = [n for n in context.readers(value, is_pointwise) if isinstance(n.op, (Merge, Concat))]
+    others = {v for n in merges for v in n.inputs if r.node.output not in context.ancestors(v)}
+    return any(places(v) == own and _is_cut(context, v) for v in others)
+
+
+def _is_cut(context: Context, value: str) -> bool:
+    node = context.producers.get(context.source(value, is_pointwise))
+    return node is not None and isinstance(node.op, (Slice, Pad))
 
 
 def _place(grid: Grid) -> tuple[object, ...]:

@@ -20,8 +20,9 @@ class OffCentreGrid(Rule):
     Spatial axes of an output, behind an upsampler, whose middle is not the middle of the input that the axis descends
     from, after all crops and pads on the way. Both grids in use are centred: the half-pixel grid (nearest, pixel
     shuffle, kernel 4 stride 2 padding 1) and corner-aligned grids (2n − 1). A shift that a matching encoder cancels, or
-    that a causal model trims on purpose, is none. An output coarser than the input may lie anywhere between the point
-    grid and the half-pixel grid of its encoder.
+    that a causal model trims on purpose, is none, and neither is an output that stands on the half-pixel grid and is
+    cut short at one end. An output coarser than the input may lie anywhere between the point grid and the half-pixel
+    grid of its encoder.
 
     A note up to half a sample behind an encoder, and where strided convolutions make the whole shift, each by less than
     one of its input samples, which its kernel can learn to take back; else a warning.
@@ -109,8 +110,8 @@ def is_off_centre(grid: Grid) -> bool:
     root = grid.root
     if root.kind != "input" or root.extent <= 1 or not grid.upsampled or grid.extent <= 1:
         return False
-    if grid.off_centre == 0:
-        return False
+    if grid.off_centre == 0 or grid.origin == (grid.step - 1) / 2:
+        return False  # on the half-pixel grid, at whichever end samples are missing
     return not (grid.step > 1 and 0 <= grid.origin <= (grid.step - 1) / 2)
 
 

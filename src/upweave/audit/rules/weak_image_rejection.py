@@ -81,7 +81,7 @@ class WeakImageRejection(Rule):
 
 
 def _inverts_a_transform(layer: Layer) -> bool:
-    """Whether the blocks of a kernel = stride layer are orthogonal, equally long, and as many as a block has samples."""
+    """Whether the blocks of a kernel = stride layer are orthogonal, equally long, and as many as their samples."""
     spec, numbers = layer.spec, layer.numbers()
     if not isinstance(spec, ConvTranspose) or numbers is None:
         return False

@@ -17,7 +17,7 @@ def example_inputs(model: nn.Module, inputs: Any) -> tuple[tuple[Any, ...], dict
     """Positional and keyword arguments for the model's forward.
 
     `inputs` is a tuple or list of specifications, a dict of them for keyword arguments, or a single one. A
-    specification is a tensor, a shape (ints), a pair (dtype name, shape), or None, a bool, float or string that is
+    specification is a tensor, a shape (ints), a pair (dtype name, shape), or None, a bool, number or string that is
     passed as it is; lists and dicts of specifications nest. Shapes become zeros of the model's first floating dtype
     on its device. Raises `ModelError` for anything else.
     """
@@ -32,7 +32,7 @@ def example_inputs(model: nn.Module, inputs: Any) -> tuple[tuple[Any, ...], dict
 
 
 def _value(spec: Any, device: torch.device, dtype: torch.dtype) -> Any:
-    if isinstance(spec, torch.Tensor) or spec is None or isinstance(spec, (bool, float, str)):
+    if isinstance(spec, torch.Tensor) or spec is None or isinstance(spec, (bool, int, float, str)):
         return spec
     if _is_shape(spec):
         return _zeros(tuple(spec), device, dtype)
