@@ -70,7 +70,7 @@ def test_every_rule_has_its_model() -> None:
 
 
 def test_a_square_layer_that_is_no_transform_still_lets_images_through() -> None:
-    layer = torch.nn.ConvTranspose1d(32, 16, 2, 2, groups=16, bias=False)
+    layer = torch.nn.ConvTranspose1d(64, 32, 2, 2, groups=32, bias=False)
     with torch.no_grad():
-        layer.weight.copy_(torch.tensor([[[1.0, 0.1]], [[1.0, 0.2]]]).repeat(16, 1, 1))
-    assert "UW402" in codes(upweave.audit(layer, [(1, 32, 16)], config=Config()))
+        layer.weight.copy_(torch.tensor([[[1.0, 0.1]], [[1.0, 0.2]]]).repeat(32, 1, 1))
+    assert "UW402" in codes(upweave.audit(layer, [(1, 64, 16)], config=Config()))

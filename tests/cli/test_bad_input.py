@@ -172,3 +172,27 @@ def test_bugs_are_one_line_too(upweave: Upweave, uneven: Path, monkeypatch: pyte
 
     monkeypatch.setattr(module, "audit_graph", broken)
     assert "internal error: RuntimeError: oops" in upweave("audit", uneven).error
+
+
+def test_an_empty_target(upweave: Upweave) -> None:
+    assert "is empty" in upweave("audit", "").error
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk(uneven: Path) -> None:
+    import subprocess
+    import sys
+
+    source = Path(__file__).resolve().parents[2] / "src"
+    with open("/dev/full", "w") as full:
+        found = subprocess.run(
+            [sys.executable, "-m", "upweave", "audit", uneven.name],
+            cwd=uneven.parent,
+            env={**os.environ, "PYTHONPATH": str(source)},
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert (found.returncode, found.stderr.count("\n")) == (2, 1)
+    assert found.stderr.startswith("error: cannot write to the standard output")

@@ -120,3 +120,24 @@ def test_literals(text: str, value: Any) -> None:
 def test_codes() -> None:
     assert codes([]) is None
     assert codes(["UW1, UW2", "uneven-coverage"]) == ("UW1", "UW2", "uneven-coverage")
+
+
+def test_design_of_several_axes(upweave: Upweave) -> None:
+    for size, output in (("4,6", "8,13"), ("4x6", "8x13")):
+        found = upweave("design", "--in", size, "--out", output, "--format", "json", "--limit", "1")
+        (step,) = json.loads(found.out)
+        assert (step["in"], step["out"]) == ([4, 6], [8, 13])
+        assert step["candidates"][0]["spec"]["kernel"] == [2, 4]
+    chain = upweave("design", "--in", "4x4,8x8,16x16")
+    assert [line for line in chain.out.splitlines() if "→" in line] == ["4×4 → 8×8", "8×8 → 16×16"]
+    assert "--out x: write positive whole numbers" in upweave("design", "--in", "4", "--out", "x").error
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-5", "wide", "50"])
+def test_any_width(upweave: Upweave, uneven: Path, monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    found = upweave("audit", uneven)
+    assert found.code == 1
+    assert "UW101" in found.out
+    if columns == "50":
+        assert max(map(len, found.out.splitlines())) <= 50

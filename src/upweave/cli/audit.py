@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError, ModelError
+from ..errors import ConfigError, ModelError, UpweaveError
 from . import _swallow_stdout
 from .inputs import arguments, codes, shapes
 from .target import check, is_file, reading
@@ -197,7 +197,8 @@ def show(report: Report, layers: bool) -> None:
     if not sys.stdout.isatty():
         from ..audit.render.text import to_text
 
-        emit(to_text(report, layers=layers, width=int(os.environ.get("COLUMNS", "") or 100)))
+        columns = os.environ.get("COLUMNS", "")
+        emit(to_text(report, layers=layers, width=max(20, int(columns)) if columns.isdecimal() else 100))
         return
     from rich.console import Console
 
@@ -213,3 +214,6 @@ def emit(text: str) -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _swallow_stdout()
+    except OSError as e:
+        _swallow_stdout()
+        raise UpweaveError(f"cannot write to the standard output: {e.strerror}") from e

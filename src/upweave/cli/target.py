@@ -16,6 +16,8 @@ FILES = (".onnx", ".pt2")
 
 def check(target: str) -> None:
     """Raise `ModelError` where the name alone shows that there is nothing to read."""
+    if not target:
+        raise ModelError("the target is empty; name a .onnx or .pt2 file, or package.module:factory")
     module, colon, attribute = target.partition(":")
     path = Path(target)
     if path.suffix.lower() not in FILES and not path.exists():
