@@ -16,18 +16,18 @@ def table(results: list[dict[str, Any]]) -> str:
     """The totals and one row for every model, by package and name."""
     classes = {(r["package"], r["class"]) for r in results}
     by_package = Counter(package for package, _ in classes)
-    slowest = max(results, key=lambda r: r["audit_s"])
+    slowest = max(results, key=lambda r: r["cpu_s"])
     largest = max(results, key=lambda r: r["peak_mib"])
     meta = max((r for r in results if r["device"] == "meta"), key=lambda r: r["peak_mib"])
     versions = dict(sorted({(r["package"], r["version"]) for r in results}))
     packages = ", ".join(f"{n} of {p} {versions[p]}" for p, n in sorted(by_package.items()))
     lines = [
-        f"{len(results)} audits of {len(classes)} classes ({packages}). The slowest took {slowest['audit_s']:.1f} s "
+        f"{len(results)} audits of {len(classes)} classes ({packages}). The slowest took {slowest['cpu_s']:.1f} s of one core "
         f"({slowest['name']}); the most memory was {meta['peak_mib']} MiB on the meta device ({meta['name']}) and "
         f"{largest['peak_mib']} MiB among the models that need real buffers ({largest['name']}, whose own parameters "
         "are a part of it).",
         "",
-        "| package | model | upsamplers | nodes | findings | s | MiB |",
+        "| package | model | upsamplers | nodes | findings | CPU s | MiB |",
         "|---|---|---|---:|---|---:|---:|",
     ]
     for r in results:
@@ -39,7 +39,7 @@ def table(results: list[dict[str, Any]]) -> str:
         layers = ", ".join(f"{n} {kind}" for kind, n in r["upsamplers"].items()) or "none"
         mark = "" if r["device"] == "meta" else " †"
         lines.append(
-            f"| {r['package']} | {r['name']}{mark} | {layers} | {r['nodes']:,} | {words or '—'} | {r['audit_s']:.1f} | "
+            f"| {r['package']} | {r['name']}{mark} | {layers} | {r['nodes']:,} | {words or '—'} | {r['cpu_s']:.1f} | "
             f"{r['peak_mib']} |"
         )
     return "\n".join(lines)
