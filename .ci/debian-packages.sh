@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Debian packages that the tests need: a browser for the HTML report.
+# Debian packages that the tests need: a browser for the HTML report, npm to fetch the official SARIF schema.
 set -euo pipefail
 
-if [ -x /usr/bin/chromium ]; then
+wanted=()
+[ -x /usr/bin/chromium ] || wanted+=(chromium fonts-dejavu-core)
+command -v npm >/dev/null || wanted+=(npm)
+if [ "${#wanted[@]}" -eq 0 ]; then
     exit 0
 fi
 
@@ -11,4 +14,4 @@ if [ "$(id -u)" -ne 0 ]; then
     as_root=(sudo)
 fi
 "${as_root[@]}" apt-get update -qq
-"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
+"${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${wanted[@]}"

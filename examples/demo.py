@@ -1,7 +1,6 @@
 """Audit every example, as a PyTorch model and as an ONNX file: `python -m examples.demo [FOLDER]`.
 
-Prints the findings and leaves in FOLDER (default `demo`) the ONNX files, one HTML report a model and `report.html`,
-which holds them all in one file.
+Prints the findings and leaves in FOLDER (default `demo`) the ONNX files and `report.html`, all reports in one page.
 """
 
 from __future__ import annotations
@@ -9,14 +8,16 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jinja2
 from rich.console import Console
 from rich.rule import Rule
 
 import upweave
+from upweave.audit.render.files import write_text
+from upweave.audit.render.html import render_html
 
 from . import MODELS, Example
 from .export import export
@@ -44,18 +45,17 @@ def agreement(torch_report: Report, onnx_report: Report) -> str:
     return f"{b.total()} findings; against the PyTorch model's: {'; '.join(lists)}"
 
 
-def audit_example(example: Example, folder: Path, console: Console) -> list[tuple[str, Report]]:
-    """Audit one example both ways, print, save, and return (command, report) pairs."""
+def audit_example(example: Example, folder: Path, console: Console) -> list[Report]:
+    """Audit one example both ways, print, and return the reports."""
     console.print(Rule(f"[bold]{example.title}[/bold] · {example.about}", align="left"))
     shape = shape_text(example.input)
     model = example.build()
 
     command = f"upweave audit {example.target} --input {shape}"
     console.print(f"[dim]$ {command}[/dim]", highlight=False)
-    report = upweave.audit(model, [example.input])
+    report = replace(upweave.audit(model, [example.input]), target=example.target)
     console.print(report)
-    report.save(folder / f"{example.name}.html", force=True)
-    reports = [(command, report)]
+    reports = [report]
 
     if example.exported:
         path = export(example, model, folder)
@@ -63,31 +63,8 @@ def audit_example(example: Example, folder: Path, console: Console) -> list[tupl
         from_onnx = upweave.audit(path)
         console.print(f"[dim]$ {command}[/dim]", highlight=False)
         console.print(f"{agreement(report, from_onnx)}\n", highlight=False)
-        from_onnx.save(folder / f"{example.name}.onnx.html", force=True)
-        reports.append((command, from_onnx))
+        reports.append(from_onnx)
     return reports
-
-
-def write_gallery(entries: list[tuple[Example, list[tuple[str, Report]]]], folder: Path) -> Path:
-    """Write `report.html`: a table of all models, and every report inside the same file."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent)
-    env = jinja2.Environment(loader=loader, autoescape=True, undefined=jinja2.StrictUndefined)
-    rows = [
-        {
-            "example": example,
-            "command": command,
-            "kind": "ONNX" if ".onnx" in command else "PyTorch",
-            "id": f"{example.name}-{i}",
-            "counts": sorted(Counter(f.name for f in report.findings).items()),
-            "document": (folder / f"{example.name}{'.onnx' if i else ''}.html").read_text(encoding="utf-8"),
-        }
-        for example, reports in entries
-        for i, (command, report) in enumerate(reports)
-    ]
-    path = folder / "report.html"
-    page = env.get_template("gallery.html.j2").render(rows=rows, version=upweave.__version__)
-    path.write_text(page, encoding="utf-8")
-    return path
 
 
 def main() -> None:
@@ -96,12 +73,11 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     console = Console()
     start = time.perf_counter()
-    entries = [(example, audit_example(example, folder, console)) for example in MODELS.values()]
-    report = write_gallery(entries, folder)
-    audits = sum(len(reports) for _, reports in entries)
-    console.print(
-        f"{audits} audits in {time.perf_counter() - start:.0f} s. Open [bold]{report}[/bold]", highlight=False
-    )
+    reports = [report for example in MODELS.values() for report in audit_example(example, folder, console)]
+    page = folder / "report.html"
+    write_text(page, render_html(reports, title="Upweave: nine architectures, as PyTorch models and ONNX files"))
+    seconds = time.perf_counter() - start
+    console.print(f"{len(reports)} audits in {seconds:.0f} s. Open [bold]{page}[/bold]", highlight=False)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ more axes is put to it (`per_axis`). Invalid values raise `SpecError` here, and 
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
@@ -106,6 +107,8 @@ class Spec:
         for name, low in least.items():
             value = getattr(self, name)
             flat = value if isinstance(value, tuple) else (value,)
+            if name not in self.axis_fields and isinstance(value, tuple):
+                raise SpecError(f"{type(self).__name__}: {name} must be one int, got {value!r}")
             if not flat:
                 raise SpecError(f"{type(self).__name__}: {name} is an empty tuple; give one number an axis")
             if name == "padding":
@@ -127,9 +130,16 @@ class Spec:
 def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(_plain(v) for v in value)
-    if hasattr(value, "__index__") and not isinstance(value, bool):
-        return int(value)
-    return value
+    return operator.index(value) if is_int(value) else value
+
+
+def is_int(value: Any) -> bool:
+    """True for an integer of any library, and for no bool: True is no size."""
+    try:
+        operator.index(value)
+    except (TypeError, ValueError):
+        return False
+    return not isinstance(value, bool)
 
 
 @register

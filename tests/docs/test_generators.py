@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from scripts.readme_rules import BLOCK, ROOT, ZH, table
-from scripts.rules_docs import GROUPS, HEADINGS, overview, page, sections
+from scripts.rules_docs import GROUPS, overview
+from upweave.audit.render.docs import HEADINGS, markdown_of, sections
 from upweave.audit.rule import Rule, all_rules
 
 
 class Described:
     """Stands above the headings.
 
-    What it finds:
-        Nothing.
+    ## What it finds
+    Nothing.
 
     ## Why it is bad
     It is not.
 
-    Example
-    -------
+    ## Example
     None.
     """
 
@@ -25,7 +25,7 @@ class Described:
     needs_weights, needs_topology = True, False
 
 
-def test_sections_read_three_styles_of_heading() -> None:
+def test_sections_are_read_by_their_headings() -> None:
     found = sections(Described)  # type: ignore[arg-type]
     assert found[""] == "Stands above the headings."
     assert found["What it finds"] == "Nothing."
@@ -34,8 +34,8 @@ def test_sections_read_three_styles_of_heading() -> None:
 
 
 def test_page_has_facts_and_headings() -> None:
-    text = page(Described)  # type: ignore[arg-type]
-    assert text.startswith("# nothing-at-all (UW000)\n\n**note** · needs weights\n")
+    text = markdown_of(Described)  # type: ignore[arg-type]
+    assert text.startswith("# nothing-at-all (UW000)\n\n*note · needs weights*\n")
     assert text.index("## What it finds") < text.index("## Why it is bad") < text.index("## Example")
 
 

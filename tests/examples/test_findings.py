@@ -76,8 +76,10 @@ def test_demo_writes_one_file_that_shows_everything(tmp_path, monkeypatch, capsy
     main()
     assert "uneven-coverage" in capsys.readouterr().out
     page.goto((tmp_path / "report.html").as_uri())
-    assert page.locator("tbody tr").count() == 4
-    assert "uneven-coverage" in page.locator("tbody tr").nth(1).inner_text()
-    page.get_by_role("link", name="FSRCNN").first.click()
-    frame = page.frame_locator("#fsrcnn-0 iframe")
-    frame.get_by_text("uneven-coverage").first.wait_for(state="visible")
+    rows = page.locator("table.contents tbody tr")
+    assert rows.count() == 4
+    assert "2 warnings" in rows.first.inner_text()
+    rows.first.get_by_role("link").click()
+    section = page.locator(page.evaluate("location.hash"))
+    assert section.get_by_text("uneven-coverage").first.is_visible()
+    assert section.locator("svg").count() > 3

@@ -1,4 +1,4 @@
-"""Grid inference against a signal that is followed through real layers, and against models known to be right or wrong."""
+"""Grid inference against signals followed through real layers, and against models known to be right or wrong."""
 
 from __future__ import annotations
 

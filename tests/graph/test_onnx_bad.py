@@ -14,8 +14,8 @@ import onnx
 import pytest
 from onnx import TensorProto
 from onnx.helper import make_node
-from tests.graph.onnx_tools import model, saved, value
 
+from tests.graph.onnx_tools import model, saved, value
 from upweave.errors import ModelError
 from upweave.graph.onnx import from_onnx
 

@@ -12,8 +12,8 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from tests.graph.onnx_tools import run, saved
 
+from tests.graph.onnx_tools import run, saved
 from upweave.graph import ir
 from upweave.graph.onnx import from_onnx
 

@@ -13,8 +13,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 from onnx.helper import make_node
-from tests.graph.onnx_tools import model, run, saved
 
+from tests.graph.onnx_tools import model, run, saved
 from upweave.graph import ir
 from upweave.graph.onnx import from_onnx, runtime_disagreements
 from upweave.theory.resize import resize_matrix

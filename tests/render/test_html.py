@@ -154,6 +154,8 @@ def test_three_dimensions_are_drawn() -> None:
     titles = [f.title for f in pictures(volume().layers[0], frozenset({"UW102"}))]
     assert "Taps per output, one period" in titles
     assert "The phases, side by side" in titles
+    borders = next(f for f in pictures(volume().layers[0], frozenset()) if f.title == "With its borders")
+    assert "0 to 1 taps" in borders.caption
 
 
 def test_meetings_are_drawn() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from upweave.boundary import exact_interior
 from upweave.convert import boundary, phase_bank, taps
 from upweave.errors import NotRepresentable, SpecError
-from upweave.resize import samples_read
+from upweave.interpolation import samples_read
 from upweave.spec import Conv, ConvTranspose, FirUpsample, ResizeConv, ZeroInsertConv
 from upweave.theory.coverage import (
     coverage,

@@ -151,9 +151,9 @@ def say(spec: ConvTranspose | Conv) -> str:
 def _times(value: Any) -> str:
     if not isinstance(value, tuple):
         return str(value)
-    if len(set(value)) == 1 and not isinstance(value[0], tuple):
-        return str(value[0])
-    return "×".join(str(v) for v in value)
+    sides = [v if isinstance(v, tuple) else (v, v) for v in value]
+    words = [str(a) if a == b else f"({a}, {b})" for a, b in sides]
+    return words[0] if len(set(words)) == 1 else "×".join(words)
 
 
 def simplified(spec: ConvTranspose) -> ConvTranspose:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ..audit.config import Config
     from ..audit.report import Report
     from ..graph.ir import Graph
+    from ..graph.load import Device
 
 FORMATS = ("text", "json", "sarif", "github", "html")
 LEVELS = ("note", "warning", "error", "none")
@@ -68,7 +69,7 @@ def command(
     target: str,
     inputs: tuple[str, ...],
     args: tuple[str, ...],
-    device: str,
+    device: Device,
     traceback: bool,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
@@ -112,7 +113,7 @@ def run_audit(
     target: str,
     inputs: tuple[str, ...],
     args: tuple[str, ...],
-    device: str,
+    device: Device,
     traceback: bool,
     config: Config,
 ) -> Report:
@@ -124,7 +125,7 @@ def run_audit(
 
 
 def read_target(
-    target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: str, traceback: bool
+    target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: Device, traceback: bool
 ) -> tuple[Graph, Any]:
     """The graph of a target, under the name that the user gave it, and the module behind it if there is one."""
     check(target)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .audit import emit
-from .inputs import integers
+from .inputs import axes, integers
 
 if TYPE_CHECKING:
+    from ..shapes import Size
     from ..theory.design import Candidate
 
 
 @click.command("design", short_help="Layers that turn one size into another, best first.")
-@click.option("--in", "sizes", required=True, metavar="SIZES", help="One size, or a chain of them: 4,8,16,32.")
-@click.option("--out", "output", type=click.IntRange(min=1), help="The size to reach, for a single --in.")
+@click.option(
+    "--in", "sizes", required=True, metavar="SIZES", help="The size to start from: 4, or 4x4; without --out a chain."
+)
+@click.option("--out", "output", metavar="SIZE", help="The size to reach: 8, or 8x8.")
 @click.option(
     "--max-kernel", type=click.IntRange(1, 64), default=16, show_default=True, help="The largest kernel to try."
 )
@@ -26,20 +29,21 @@ if TYPE_CHECKING:
 )
 @click.option("--format", "fmt", type=click.Choice(("text", "json")), default="text", show_default=True)
 def command(
-    sizes: str, output: int | None, max_kernel: int, stride: str | None, dilation: str, limit: int, fmt: str
+    sizes: str, output: str | None, max_kernel: int, stride: str | None, dilation: str, limit: int, fmt: str
 ) -> int:
-    """List the transposed convolutions that take one size to another, one axis at a time, and say why each ranks
-    where it does.
+    """List the transposed convolutions that take one size to another, and say why each ranks where it does.
 
     \b
     upweave design --in 4 --out 8
-    upweave design --in 4,8,16,32
+    upweave design --in 4x6 --out 8x13        one size an axis; commas do as well
+    upweave design --in 4,8,16,32             a chain, step by step
     """
-    chain = integers(sizes, "--in")
     if output is not None:
-        if len(chain) != 1:
-            raise click.UsageError("--out goes with a single --in; a chain names all its sizes in --in")
-        chain = (*chain, output)
+        chain = tuple(_one(axes(text, option)) for text, option in ((sizes, "--in"), (output, "--out")))
+        if isinstance(chain[1], int) and not isinstance(chain[0], int):
+            raise click.UsageError("--out names fewer axes than --in; a chain names all its sizes in --in")
+    else:
+        chain = tuple(_one(axes(step, "--in")) for step in sizes.split(","))
     if len(chain) < 2:
         raise click.UsageError("give --out, or a chain of at least two sizes in --in")
     strides = integers(stride, "--stride") if stride is not None else None
@@ -51,16 +55,25 @@ def command(
     return 0
 
 
-def as_text(chain: tuple[int, ...], steps: tuple[tuple[Candidate, ...], ...]) -> str:
+def _one(size: tuple[int, ...]) -> Size:
+    """The number alone where there is one axis: the layers are then written in numbers too."""
+    return size[0] if len(size) == 1 else size
+
+
+def as_text(chain: tuple[Size, ...], steps: tuple[tuple[Candidate, ...], ...]) -> str:
     """A numbered list for each step."""
     lines: list[str] = []
     for a, b, found in zip(chain, chain[1:], steps, strict=False):
-        lines.append(f"{a} → {b}")
+        lines.append(f"{_shown(a)} → {_shown(b)}")
         lines += [f"  {n}. {candidate}" for n, candidate in enumerate(found, 1)]
     return "\n".join(lines) + "\n"
 
 
-def as_json(chain: tuple[int, ...], steps: tuple[tuple[Candidate, ...], ...]) -> str:
+def _shown(size: Size) -> str:
+    return str(size) if isinstance(size, int) else "×".join(map(str, size))
+
+
+def as_json(chain: tuple[Size, ...], steps: tuple[tuple[Candidate, ...], ...]) -> str:
     """A list of steps: in, out, candidates (spec, coverage, shift, cost, reasons)."""
     import json
 

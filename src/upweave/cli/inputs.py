@@ -100,3 +100,9 @@ def integers(text: str, option: str) -> tuple[int, ...]:
     if not all(p.isdecimal() and int(p) > 0 for p in parts):
         raise UpweaveError(f"{option} {text}: write positive whole numbers, separated by commas")
     return tuple(int(p) for p in parts)
+
+
+def axes(text: str, option: str) -> tuple[int, ...]:
+    """ "4x4" or "4,4" as the size of each axis. Raises `UpweaveError` naming the option."""
+    many = text.split("x")
+    return integers(",".join(many) if all(many) else text, option)

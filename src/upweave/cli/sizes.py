@@ -9,13 +9,16 @@ import click
 from .audit import emit, read_target, target_options
 
 if TYPE_CHECKING:
+    from ..graph.load import Device
     from ..graph.sizes import ValidSizes
 
 
 @click.command("sizes", short_help="The input sizes that a model maps to the output it promises.")
 @target_options
 @click.option("--format", "fmt", type=click.Choice(("text", "json")), default="text", show_default=True)
-def command(target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: str, traceback: bool, fmt: str) -> int:
+def command(
+    target: str, inputs: tuple[str, ...], args: tuple[str, ...], device: Device, traceback: bool, fmt: str
+) -> int:
     """List, for every spatial axis of every input of TARGET, the sizes that come out as they should."""
     graph, _ = read_target(target, inputs, args, device, traceback)
     from ..graph.infer import infer

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from ..bank import Array
 from ..boundary import Boundary
 from ..errors import NotRepresentable
-from ..resize import interpolation
+from ..interpolation import interpolation
 from ..spec import ConvPixelShuffle, ConvTranspose, FirUpsample, ResizeConv, Spec, ZeroInsertConv
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..bank import Array, PhaseBank, Taps
 from ..boundary import Boundary
 from ..errors import SpecError
-from ..layout import channels_of, default_weight, full_weight, groups_of, rank_of, stride_of
+from ..shapes import as_array, channels_of, check_spec, default_weight, full_weight, groups_of, rank_of, stride_of
 from ..spec import ConvPixelShuffle, ConvTranspose, FirUpsample, Spec
 from .axis import AxisResponse, axis_boundary, axis_response
 from .impulse import Impulse, fold, fold_count, unfold
@@ -30,12 +30,12 @@ def boundary(spec: Spec, rank: int | None = None) -> tuple[Boundary, ...]:
 
     Raises `NotRepresentable` for a strided `Conv`, and `SpecError` if the spec has another number of axes than `rank`.
     """
-    return tuple(axis_boundary(a) for a in spec.per_axis(rank))
+    return tuple(axis_boundary(a) for a in check_spec(spec).per_axis(rank))
 
 
 def responses(spec: Spec, rank: int | None = None) -> tuple[AxisResponse, ...]:
     """How each axis of the layer answers an impulse."""
-    return tuple(axis_response(a) for a in spec.per_axis(rank))
+    return tuple(axis_response(a) for a in check_spec(spec).per_axis(rank))
 
 
 def phase_bank(
@@ -120,7 +120,7 @@ def _ungroup(w: Array, g: int) -> Array:
 def _bias_per_phase(spec: Spec, bias: Any, stride: tuple[int, ...], c_out: int) -> Array | None:
     if bias is None:
         return None
-    b = np.asarray(bias)
+    b = as_array(bias, "bias")
     phases = math.prod(stride)
     want = c_out * phases if isinstance(spec, ConvPixelShuffle) else c_out
     if b.shape != (want,):

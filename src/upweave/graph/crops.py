@@ -9,7 +9,7 @@ from .ir import Graph, Node, Pad, Pointwise, Slice
 
 
 def trailing_crops(resampler: Resampler, graph: Graph, consumers: dict[str, list[Node]]) -> Resampler:
-    """The resampler with `crops` and `crop_nodes` filled in: what is cut from its output before anything else reads it."""
+    """The resampler with its `crops` and `crop_nodes`: what is cut from its output before anything else reads it."""
     cropped = {a: [0, 0] for a in resampler.dims}
     nodes: list[Node] = []
     value = resampler.node.output

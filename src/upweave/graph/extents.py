@@ -98,7 +98,7 @@ class Extents:
             return op.by_size
         if isinstance(op, ir.Slice):
             base = self.base.get(node.inputs[0])
-            return base is not None and op.stop != base[op.dim] or op.start != 0
+            return (base is not None and op.stop != base[op.dim]) or op.start != 0
         if isinstance(op, ir.Pad):
             return True
         return isinstance(op, ir.Pointwise) and any(v in self.adaptive for v in node.inputs)
@@ -307,7 +307,7 @@ def _product(factors: Factors) -> tuple[int, int]:
 
 
 def _follow(node: Node, source: tuple[Factors, ...], target: Shape) -> tuple[Factors, ...]:
-    """The factors of `target`: those of the source, taken in order; a factor that is split keeps its inner part's size."""
+    """The factors of `target`: the source's, in order; of a factor that is split the inner part keeps its size."""
     flat = [f for dim in source for f in dim if f != (1, 1)]
     flat.reverse()
     out: list[Factors] = []

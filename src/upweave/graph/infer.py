@@ -11,7 +11,6 @@ from dataclasses import replace
 from fractions import Fraction
 from functools import singledispatchmethod
 
-from ..spec import ConvTranspose
 from . import ir, moves
 from .crops import trailing_crops
 from .grid import Grid, GridMap, Meeting, Resampler, Root, RootKind
@@ -102,7 +101,8 @@ class _Inference:
         if steps:
             maker = next((self.makers[layout[a]] for a in steps if layout[a] in self.makers), None)
             if maker is not None:
-                before, after = (tuple(s[i] for s in steps.values()) for i in (0, 1))
+                before = tuple(s[0] for s in steps.values())
+                after = tuple(s[1] for s in steps.values())
                 kind = "PixelShuffle" if "channel" in {s[2] for s in steps.values()} else "Repeat"
                 if not any(r.node is maker for r in self.resamplers):
                     self.resamplers.append(Resampler(maker, kind, tuple(steps), before, after))
@@ -152,7 +152,7 @@ class _Inference:
 
     @move.register
     def _(self, op: ir.TransposedConvolution, node: ir.Node) -> Layout | None:
-        axes: tuple[ConvTranspose, ...] = op.spec.per_axis()
+        axes = op.spec.per_axis()
 
         def step(grids: list[Grid], extents: list[int]) -> list[Grid]:
             out = [
@@ -337,8 +337,8 @@ class _Inference:
             return first
         for v, a in have:
             # One of several tensors is woven by hand, another is a plain grid: then both are space.
-            woven = self.layout(v)[a]
-            if len(woven) > 1 and any(len(self.layout(w)[b]) == 1 for w, b in have) and _fold(woven):
+            dim_of_v = self.layout(v)[a]
+            if len(dim_of_v) > 1 and any(len(self.layout(w)[b]) == 1 for w, b in have) and _fold(dim_of_v):
                 self.as_grids(v, [a])
         singles = [(v, g) for v, a in have if (g := self._single(self.layout(v)[a])) is not None]
         woven = [d for v, a in have if len(d := self.layout(v)[a]) > 1]

@@ -135,7 +135,7 @@ class AdaptivePool(Op):
 
 @dataclass(frozen=True)
 class Pad(Op):
-    """(begin, end) on every dimension; negative entries crop. `mode` is zeros, constant, reflect, replicate or circular."""
+    """(begin, end) on every dimension; negative entries crop. `mode`: zeros, constant, reflect, replicate, circular."""
 
     pads: tuple[tuple[int, int], ...]
     mode: str = "zeros"

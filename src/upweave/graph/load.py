@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from ..errors import ModelError
 from .ir import Graph
 
+Device: TypeAlias = Literal["cpu", "meta"]
 PICKLES = (".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle")
 
 
 def load(
-    target: Any, inputs: Any = None, *, args: Mapping[str, Any] | None = None, device: str = "cpu"
+    target: Any, inputs: Any = None, *, args: Mapping[str, Any] | None = None, device: Device = "cpu"
 ) -> tuple[Graph, Any]:
     """The graph of a model, and the module behind it if there is one.
 
@@ -34,7 +35,7 @@ def load(
     return from_torch(target, inputs), target
 
 
-def _named(text: str, inputs: Any, args: Mapping[str, Any] | None, device: str) -> tuple[Graph, Any]:
+def _named(text: str, inputs: Any, args: Mapping[str, Any] | None, device: Device) -> tuple[Graph, Any]:
     suffix = Path(text).suffix.lower()
     if suffix == ".onnx":
         from .onnx import from_onnx

@@ -151,7 +151,7 @@ def _axis(grids: GridMap, root: Root, tied: tuple[tuple[str, int], ...]) -> Axis
         window = window_of(period)
     first = min(window)
     excesses = {excess for why, excess in window.values() if not why}
-    # An output that is longer or shorter by the same amount at every size is a design (valid convolutions), no accident.
+    # An output that is off by the same amount at every size is a design (valid convolutions), no accident.
     exact = (Fraction(0),) * len(promised)
     wanted = exact if exact in excesses else outcome(size)[1]
 

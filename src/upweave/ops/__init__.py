@@ -1,0 +1,1 @@
+"""Running an upsampling layer: for now the reference, loops that are obviously right."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..errors import NotRepresentable
-from ..layout import Size, as_sizes
+from ..shapes import Size, as_sizes
 from ..spec import Conv, ConvTranspose, Spec
 from .sizes import output_size
 

@@ -21,7 +21,7 @@ from ..boundary import Boundary
 from ..convert.axis import axis_boundary, axis_response
 from ..convert.forward import impulse_response
 from ..convert.impulse import Impulse, unfold_count
-from ..layout import rank_of
+from ..shapes import rank_of
 from ..spec import Spec
 
 Kind: TypeAlias = Literal["centred", "phase-0", "corner", "causal", "other"]
@@ -97,7 +97,8 @@ def alignment(what: Spec | PhaseBank, weight: Any = None, *, boundary: Sequence[
         strides, ends = what.stride, [b.excess for b in boundary] if boundary is not None else [None] * what.rank
         weighted: Impulse | None = impulse_response(what)
     else:
-        axes = what.per_axis(rank_of(what, None, weight))
+        rank = rank_of(what, None, weight)
+        axes = what.per_axis(rank)
         spans = [(r.low, r.high) for r in map(axis_response, axes)]
         strides, ends = tuple(axis_response(a).stride for a in axes), [axis_boundary(a).excess for a in axes]
         weighted = None if weight is None else impulse_response(what, weight)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from ..layout import Size, as_sizes, groups_of, kernel_of, stride_of
+from ..shapes import Size, as_sizes, groups_of, kernel_of, stride_of
 from ..spec import ConvPixelShuffle, ConvTranspose, FirUpsample, Spec
 from .fans import check_channels
 from .sizes import output_size

@@ -16,8 +16,8 @@ from ..convert.axis import AxisResponse, axis_boundary, axis_response
 from ..convert.forward import taps
 from ..convert.impulse import unfold_count
 from ..errors import SpecError
-from ..layout import Size, as_sizes
-from ..resize import samples_read
+from ..interpolation import samples_read
+from ..shapes import Size, as_sizes
 from ..spec import ResizeConv, Spec
 
 Counts = npt.NDArray[np.int64]

@@ -10,12 +10,14 @@ from itertools import pairwise, product
 from typing import Any
 
 from ..errors import SpecError
-from ..layout import Size, kernel_of
-from ..spec import ConvTranspose
+from ..shapes import Size, kernel_of
+from ..spec import ConvTranspose, is_int
 from .alignment import Alignment, alignment
 from .coverage import Counts, coverage, gaps, uncovered_border
 
 Key = tuple[Any, ...]
+GREATEST_STRIDE = 4096
+"""No layer upsamples further at once, and every candidate lists its coverage residue by residue."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +76,8 @@ def design(
     sizes, wanted = _pair(input, output)
     dilations = _choices("dilation", dilation)
     strides = None if stride is None else _choices("stride", stride)
-    if max_kernel < 1 or (limit is not None and limit < 1):
-        raise SpecError(f"max_kernel and limit must be at least 1, got {max_kernel} and {limit}")
+    if not _counts(max_kernel) or not (limit is None or _counts(limit)):
+        raise SpecError(f"max_kernel and limit must be ints of at least 1, got {max_kernel!r} and {limit!r}")
     per_axis = [_rank_axis(h, h_t, max_kernel, dilations, strides) for h, h_t in zip(sizes, wanted, strict=True)]
     combined: list[tuple[tuple[ConvTranspose, ...], tuple[Key, ...]]]
     if len(sizes) == 1:
@@ -86,7 +88,7 @@ def design(
         rows = product(*(row[:limit] for row in per_axis))
         combined = [(tuple(s for _, s in row), tuple(k for k, _ in row)) for row in rows]
         combined.sort(key=lambda entry: _joint(entry[1]))
-    scalar = isinstance(input, int) and isinstance(output, int)
+    scalar = not hasattr(input, "__len__") and not hasattr(output, "__len__")
     return tuple(_candidate(specs, sizes, wanted, scalar) for specs, _ in combined[:limit])
 
 
@@ -102,7 +104,7 @@ def design_chain(
 
     Raises `SpecError` for fewer than two sizes, or where a step cannot be had, naming the step.
     """
-    steps = list(sizes)
+    steps = list(_tuple(sizes))
     if len(steps) < 2:
         raise SpecError(f"a chain needs at least two sizes, got {steps}")
     out: list[tuple[Candidate, ...]] = []
@@ -120,6 +122,10 @@ def _rank_axis(
     """Every solution of one axis with its rank, best first."""
     ratio = Fraction(h_t, h)
     tried = strides or tuple(sorted({max(1, math.floor(ratio)), max(1, math.ceil(ratio)), *((1,) if h == 1 else ())}))
+    if max(tried) > GREATEST_STRIDE:
+        raise SpecError(
+            f"{h} to {h_t} needs stride {max(tried)}; the search ends at {GREATEST_STRIDE}: take a chain of sizes"
+        )
     found: list[tuple[Key, ConvTranspose]] = []
     nearest = min(abs(s - ratio) for s in tried)
     for s, d, k in product(tried, dilations, range(1, max_kernel + 1)):
@@ -201,23 +207,31 @@ def _reasons(
 
 
 def _pair(given: Size, output: Size) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    a = (given,) if isinstance(given, int) else tuple(given)
-    b = (output,) if isinstance(output, int) else tuple(output)
-    a = a * len(b) if isinstance(given, int) else a
-    b = b * len(a) if isinstance(output, int) else b
+    a, b = _tuple(given), _tuple(output)
+    a = a if hasattr(given, "__len__") else a * len(b)
+    b = b if hasattr(output, "__len__") else b * len(a)
     if len(a) != len(b) or not a:
         raise SpecError(f"input {given!r} and output {output!r} have different numbers of axes")
     for n in (*a, *b):
-        if isinstance(n, bool) or not hasattr(n, "__index__") or n < 1:
+        if not _counts(n):
             raise SpecError(f"sizes must be ints of at least 1, got input {given!r} and output {output!r}")
     return tuple(int(n) for n in a), tuple(int(n) for n in b)
 
 
 def _choices(name: str, value: int | Sequence[int]) -> tuple[int, ...]:
-    many = (value,) if isinstance(value, int) else tuple(value)
-    if not many or any(v < 1 for v in many):
-        raise SpecError(f"{name} must be at least 1, got {value!r}")
-    return tuple(sorted(set(many)))
+    many = _tuple(value)
+    if not many or not all(map(_counts, many)):
+        raise SpecError(f"{name} must be an int of at least 1, or several, got {value!r}")
+    return tuple(sorted(set(map(int, many))))
+
+
+def _tuple(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else (value,)
+
+
+def _counts(value: Any) -> bool:
+    """True for an int of at least 1."""
+    return is_int(value) and int(value) >= 1
 
 
 def _short(value: Any) -> str:

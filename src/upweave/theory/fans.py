@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from ..errors import SpecError
-from ..layout import groups_of, kernel_of, stride_of
+from ..shapes import groups_of, kernel_of, stride_of
 from ..spec import Conv, ConvPixelShuffle, FirUpsample, ResizeConv, Spec
 
 

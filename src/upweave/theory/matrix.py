@@ -14,7 +14,7 @@ import numpy as np
 from ..bank import Array, PhaseBank
 from ..boundary import Boundary
 from ..errors import NotRepresentable, SpecError
-from ..layout import Size, as_sizes, channels_of, default_weight, full_weight, rank_of, stride_of
+from ..shapes import Size, as_array, as_sizes, channels_of, default_weight, full_weight, rank_of, stride_of
 from ..spec import Conv, ConvPixelShuffle, ConvTranspose, FirUpsample, ResizeConv, Spec, ZeroInsertConv
 from .sizes import output_size
 from .stages import Convolve, Insert, Resize, Scatter, Shuffle, Stage
@@ -127,7 +127,7 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     """
     if isinstance(spec, FirUpsample):
         raise SpecError("FirUpsample has no weights to take a gradient in")
-    x, g = np.asarray(x), np.asarray(grad_output)
+    x, g = as_array(x, "input"), as_array(grad_output, "gradient")
     if x.ndim != g.ndim or not x.ndim:
         raise SpecError(f"input {x.shape} and output gradient {g.shape} have different numbers of axes")
     rank = spec.rank if not spec.is_scalar else max(1, x.ndim - 1)
@@ -151,8 +151,10 @@ def weight_gradient(spec: Spec, x: Any, grad_output: Any) -> Array:
     return np.asarray(stage.weight_gradient(x, g))
 
 
-def stages(spec: Spec, size: Size, weight: Any = None, channels: int = 1) -> list[Stage]:
+def stages(spec: Spec | PhaseBank, size: Size, weight: Any = None, channels: int = 1) -> list[Stage]:
     """The chain of elementary operators that the layer is by definition."""
+    if isinstance(spec, PhaseBank):
+        raise SpecError("a PhaseBank does not know its borders: take upweave.bank_matrix(bank, size, boundary)")
     rank = rank_of(spec, size, weight)
     sizes = as_sizes(spec, size, rank)
     if rank_of(spec, size) != rank:

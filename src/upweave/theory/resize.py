@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from ..errors import SpecError
+from ..interpolation import keys
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -111,7 +112,7 @@ def _taps(x: Fraction, mode: str, nearest: str, a: float, shrink: float) -> Row:
     reach = (1 if mode == "linear" else 2) / shrink
     at = np.arange(math.floor(float(x) - reach) + 1, math.ceil(float(x) + reach))
     t = np.abs(at - float(x)) * shrink
-    w = np.clip(1 - t, 0, None) if mode == "linear" else _keys(t, a)
+    w = np.clip(1 - t, 0, None) if mode == "linear" else keys(t, a)
     return at, w / w.sum()
 
 
@@ -126,16 +127,6 @@ def _rounded(x: Fraction, nearest: str) -> int:
     if nearest == "round_prefer_ceil":
         return math.floor(x + half)
     raise SpecError(f"unknown rounding {nearest!r}")
-
-
-def _keys(t: np.ndarray[tuple[int], np.dtype[np.float64]], a: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Keys' cubic convolution kernel at distances t ≥ 0; zero from 2 on.
-
-    (a+2)t³ − (a+3)t² + 1 up to 1, then a·t³ − 5a·t² + 8a·t − 4a up to 2.
-    """
-    near = ((a + 2) * t - (a + 3)) * t * t + 1
-    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
-    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))
 
 
 def _inside(

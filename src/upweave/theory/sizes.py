@@ -6,7 +6,7 @@ from typing import Any
 
 from ..convert.axis import axis_boundary
 from ..errors import SpecError
-from ..layout import Size, as_sizes
+from ..shapes import Size, as_sizes
 from ..spec import Conv, ConvTranspose, Spec, ZeroInsertConv
 
 

@@ -18,7 +18,7 @@ from ..bank import Array, PhaseBank
 from ..convert.forward import impulse_response
 from ..convert.impulse import Impulse
 from ..errors import SpecError
-from ..spec import Spec
+from ..spec import Spec, is_int
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,8 +45,8 @@ def frequency_response(what: Spec | PhaseBank, weight: Any = None, *, n: int = 6
     16·C_out·C_in/g·n^d bytes. Arguments and errors as for `phase_bank`.
     Source: the article, zero insertion and signal reconstruction.
     """
-    if n < 1:
-        raise SpecError(f"a frequency response needs at least one point, got n = {n}")
+    if not is_int(n) or n < 1:
+        raise SpecError(f"a frequency response needs a whole number of points, at least one, got n = {n!r}")
     impulse = impulse_response(what, weight)
     out = impulse.h.astype(np.complex128)
     omega = 2 * np.pi * np.arange(n) / n

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..bank import Array
-from ..resize import interpolation
+from ..interpolation import interpolation
 from ..spec import Mode
 
 Shape = tuple[int, ...]

@@ -1,13 +1,8 @@
-"""A rule's manual, out of its docstring: the same text for the terminal, SARIF's help and the site.
-
-Docstrings hold a first line, then the headings of `HEADINGS`, in any of the usual ways to write one (underlined, `##`,
-bold, or with a colon behind it).
-"""
+"""A rule's manual, out of its docstring: the same text for the terminal, SARIF's help and the site."""
 
 from __future__ import annotations
 
 import inspect
-import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,22 +10,17 @@ if TYPE_CHECKING:
 
 HEADINGS = ("What it finds", "Why it is bad", "Example", "Use instead", "Fix safety", "References")
 
-_HEADING = re.compile(rf"^(?:#+\s*|\*\*)?({'|'.join(HEADINGS)})(?:\*\*)?(?:[:.]\s*|\s*$)(.*)$")
-_UNDERLINE = re.compile(r"^\s*(-{3,}|={3,}|~{3,})\s*$")
-
 
 def sections(rule: type[Rule]) -> dict[str, str]:
-    """The docstring by heading; "" holds what stands above the first one."""
+    """The docstring by its "## " headings; "" holds what stands above the first one."""
     found: dict[str, list[str]] = {"": []}
-    current, before = "", ""
+    current = ""
     for line in inspect.cleandoc(rule.__doc__ or "").splitlines():
-        match = _HEADING.match(line)
-        if match and not before.strip():
-            current = match[1]
-            found[current] = [match[2]] if match[2] else []
-        elif not (_UNDERLINE.match(line) and _HEADING.match(before)):
+        if line.startswith("## "):
+            current = line.removeprefix("## ").strip()
+            found[current] = []
+        else:
             found[current].append(line)
-        before = line
     return {heading: "\n".join(lines).strip("\n").rstrip() for heading, lines in found.items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from ..report import Report
 
 _IDLE = {"padding": 0, "output_padding": 0, "dilation": 1, "groups": 1, "stride": 1}
-_HIDDEN = frozenset({"type", "in_channels", "out_channels", "cubic_a", "implicit"})
+_HIDDEN = frozenset({"type", "in_channels", "out_channels", "cubic_a", "implicit", "dims", "out_size", "nearest"})
 
 
 def number(value: float | Fraction, digits: int = 4) -> str:
@@ -47,6 +48,19 @@ def _pair(value: Any) -> str:
     return shown[0] if len(set(shown)) == 1 else "/".join(shown)
 
 
+def extents(shape: Iterable[int]) -> str:
+    """ "1×3×64×64"."""
+    return "×".join(map(str, shape))
+
+
+def big(n: int) -> str:
+    """A large count in three digits: 1.23 G."""
+    for power, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
+        if n >= 10**power:
+            return f"{n / 10**power:.3g} {unit}"
+    return str(n)
+
+
 def describe(layer: Layer) -> str:
     """The layer in a few words: "ConvTranspose kernel 3, stride 2, padding 1"."""
     numbers: dict[str, Any] = dict(layer.details)
@@ -76,7 +90,7 @@ def shape_words(layer: Layer) -> str:
     before, after = sizes(layer)
     if not before or not after:
         before, after = layer.in_shape, layer.out_shape
-    return f"{'×'.join(map(str, before))} → {'×'.join(map(str, after))}"
+    return f"{extents(before)} → {extents(after)}"
 
 
 def evidence_line(finding: Finding, limit: int = 110) -> str:

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isinf
 
+import numpy as np
+
 from ...graph.ir import Pad, Reshape, Slice
+from ...spec import ConvTranspose
 from ..context import Context, is_pointwise
 from ..finding import Finding, Fix, Level
 from ..layer import Layer
@@ -22,7 +25,8 @@ class WeakImageRejection(Rule):
     For a constant input, the level that is kept over the strongest pattern at 2πm/s, in dB, over all pairs of channels.
     Where the layer makes the model's output itself, less than 12 dB is reported. Inside the model, features need not be
     smooth, and only images stronger than the signal (below 0 dB) are. Weights that look like independent draws, whose
-    images are as strong as the signal by chance, are left alone: nobody has trained them.
+    images are as strong as the signal by chance, are left alone: nobody has trained them. So is the inverse of an
+    orthogonal transform of s samples a block (Haar, a block DCT): what one channel's images are is what another codes.
 
     ## Why it is bad
     Upsampling repeats the spectrum s times; the kernel has to remove the repetitions. What it leaves is a checkerboard.
@@ -60,6 +64,8 @@ class WeakImageRejection(Rule):
             threshold = AT_OUTPUT if last else 0.0
             if rejection >= threshold or isinf(rejection) or not found.beyond_chance(rejection):
                 continue
+            if _inverts_a_transform(layer):
+                continue
             level = Level.WARNING if last else Level.NOTE
             message = (
                 f"a constant input comes out with a pattern {abs(rejection):.1f} dB "
@@ -72,6 +78,21 @@ class WeakImageRejection(Rule):
             yield self.finding(
                 layer.path, message, evidence=evidence, fix=fix, level=level, where=layer.where, node=layer.node
             )
+
+
+def _inverts_a_transform(layer: Layer) -> bool:
+    """Whether the blocks of a kernel = stride layer are orthogonal, equally long, and as many as their samples."""
+    spec, numbers = layer.spec, layer.numbers()
+    if not isinstance(spec, ConvTranspose) or numbers is None:
+        return False
+    if any(a.kernel != a.stride for a in spec.per_axis(layer.rank)):
+        return False
+    blocks = np.asarray(numbers, dtype=np.float64).reshape(spec.groups, len(numbers) // spec.groups, -1)
+    if blocks.shape[1] != blocks.shape[2]:
+        return False
+    products = blocks @ blocks.swapaxes(1, 2)
+    even = products[:, :1, :1] * np.eye(blocks.shape[1])
+    return bool(np.abs(products - even).max() <= 1e-3 * np.abs(products).max())
 
 
 def _makes_output(context: Context, layer: Layer) -> bool:

@@ -78,10 +78,13 @@ def gemm(call: Call) -> None:
 
 @lowers("Einsum")
 def einsum(call: Call) -> None:
-    """Plain batched matrix products; any other equation is opaque."""
+    """Permutations and plain batched matrix products; any other equation is opaque."""
     equation = str(call.get("equation", "")).replace(" ", "")
     ins, _, out = equation.partition("->")
     terms = ins.split(",")
+    if len(terms) == 1 and "." not in equation and len(set(out)) == len(out) and sorted(ins) == sorted(out):
+        call.emit(Permute(tuple(ins.index(letter) for letter in out)), [call.input(0).name], call.known_shape())
+        return
     if len(terms) == 2 and all(len(t) >= 2 for t in terms) and "." not in equation:
         a, b = terms
         batch = a[:-2]

@@ -66,7 +66,7 @@ def _per_channel(v: Value, rank: int) -> bool:
 
 @lowers(*SEVERAL)
 def several(call: Call) -> None:
-    """With one activation a `Pointwise`, with more a `Merge`; a constant that widens the result, or is positional, takes part."""
+    """With one activation a `Pointwise`, with more a `Merge`; constants that widen or are positional take part."""
     values = [v for v in call.inputs if v is not None]
     shapes = [call.shape(k) for k in range(len(call.inputs)) if call.has(k)]
     out = broadcast(call, shapes)

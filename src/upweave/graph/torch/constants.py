@@ -69,7 +69,7 @@ class Constants:
         try:
             with torch.no_grad():
                 value = self._run(node)
-        except Exception:  # noqa: BLE001  whatever a foreign operator raises: the numbers are then unknown, the graph is not
+        except Exception:
             return None
         finally:
             self._memo.clear()

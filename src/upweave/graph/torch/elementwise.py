@@ -17,7 +17,7 @@ _LINEAR_IN_FIRST = {"div", "divide", "true_divide", "lerp"}
 
 
 def elementwise(walker: Walker, node: Any, args: dict[str, Any], kind: str) -> Any:
-    """One activation: `Pointwise`, or a `Merge` with a constant that widens it or has a value for each position. Several: `Merge`."""
+    """One activation: `Pointwise`. Several, or with a constant that widens it or is positional: `Merge`."""
     tensors = [v for v in flat(args) if isinstance(v, (Value, Const))]
     activations = [v for v in tensors if isinstance(v, Value)]
     if isinstance(node.meta["val"], (list, tuple)):

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import fx, nn
@@ -59,7 +59,7 @@ def from_program(program: Any, places: Places) -> Graph:
 def _sized_by_data(val: Any) -> bool:
     vals = val if isinstance(val, (list, tuple)) else [val]
     tensors = [v for v in vals if isinstance(v, torch.Tensor)]
-    return any(isinstance(e, torch.SymInt) and e.node.hint is None for t in tensors for e in t.shape)
+    return any(isinstance(e, torch.SymInt) and e.node.hint is None for t in tensors for e in cast("list[Any]", t.shape))
 
 
 def bind_constant(walker: Walker, node: fx.Node, name: str, tensor: Any) -> None:

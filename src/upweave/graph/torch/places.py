@@ -27,7 +27,7 @@ class Places:
         while True:
             module = self._modules.get(path)
             if module is not None and not type(module).__module__.startswith("torch.nn."):
-                return class_location(type(module))
+                return class_location(type(module))  # type: ignore[arg-type]
             if not path:
                 return None
             path = path.rpartition(".")[0]

@@ -58,7 +58,7 @@ def _run(module: fx.GraphModule, vals: dict[fx.Node, Any]) -> Any:
 
 
 def _call(node: fx.Node, vals: dict[fx.Node, Any]) -> Any:
-    args = map_arg(node.args, vals.__getitem__)
+    args: Any = map_arg(node.args, vals.__getitem__)
     kwargs = dict(map_arg(node.kwargs, vals.__getitem__))
     inner = next((a for a in args if isinstance(a, fx.GraphModule)), None)
     if inner is not None:

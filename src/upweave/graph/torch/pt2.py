@@ -141,7 +141,7 @@ class GraphReader:
             if name:
                 self._named(name, node)
             return
-        vals = []
+        vals: list[Any] = []
         for index, output in enumerate(outputs):
             name = _name(output)
             vals.append(None)

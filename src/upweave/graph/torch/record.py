@@ -90,7 +90,7 @@ class Recorder(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.graph = fx.Graph()
         self.sources: dict[fx.Node, tuple[str | None, Any]] = {}
         self.assumed: dict[str, None] = {}

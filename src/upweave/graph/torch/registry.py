@@ -28,5 +28,5 @@ def lowers(*names: str) -> Callable[[Lowering], Lowering]:
     return enter
 
 
-class Unsupported(Exception):  # noqa: N818  a verdict, not an error
+class Unsupported(Exception):
     """A lowering meets arguments that no IR node can say; the message becomes the reason of an `Opaque` node."""

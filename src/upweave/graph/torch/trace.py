@@ -35,7 +35,7 @@ def from_torch(model: nn.Module, inputs: Any) -> Graph:
     with evaluation(model), quiet():
         try:
             return check(by_export(model, args, kwargs))
-        except Exception as error:  # noqa: BLE001  torch.export fails in as many ways as there are models
+        except Exception as error:
             note = f"torch.export could not trace the model ({first_line(error)})"
         try:
             graph = by_recording(model, args, kwargs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,7 @@ from ...finding import Finding, Level
 from ...layer import Layer
 from ...report import Report
 from ..json import counts, plain
-from ..words import describe, plural, shape_words, summary, times, value_words
+from ..words import big, describe, extents, plural, shape_words, summary, times, value_words
 from .figures import Figure
 from .figures.meeting import meeting_figures
 from .pictures import pictures
@@ -139,7 +138,7 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
     graph = report.grids.graph
 
     def shown(names: tuple[str, ...]) -> str:
-        some = [f"{n} {times_of(graph.shapes.get(n, ()))}" for n in names[:4]]
+        some = [f"{n} {extents(graph.shapes.get(n, ()))}" for n in names[:4]]
         return ", ".join(some) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
     ups = [x for x in report.layers if x.resampler.is_upsampler]
@@ -150,19 +149,6 @@ def _facts(report: Report) -> tuple[tuple[str, str], ...]:
         ("Their multiplies", big(sum(x.multiplies for x in ups))),
         ("Operations", f"{len(graph.nodes):,}".replace(",", " ")),
     )
-
-
-def times_of(shape: Iterable[int]) -> str:
-    """ "1×3×64×64"."""
-    return "×".join(map(str, shape))
-
-
-def big(n: int) -> str:
-    """A large count in three digits: 1.23 G."""
-    for power, unit in ((12, "T"), (9, "G"), (6, "M"), (3, "k")):
-        if n >= 10**power:
-            return f"{n / 10**power:.3g} {unit}"
-    return str(n)
 
 
 def _key(layer: Layer, codes: tuple[str, ...]) -> tuple[Any, ...]:

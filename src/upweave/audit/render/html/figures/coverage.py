@@ -86,7 +86,8 @@ def coverage_figures(period: Any, whole: Any, size: tuple[int, ...], rank: int) 
     note = ""
     if rank == 3:
         fullest = whole.sum(axis=(1, 2))
-        period, whole = period.max(axis=0), whole[int(np.flatnonzero(fullest == fullest.max()).mean())]
+        full = np.flatnonzero(fullest == fullest.max())
+        period, whole = period.max(axis=0), whole[full[len(full) // 2]]
         note = " The fullest slice across the first axis is shown."
     out = [
         Figure(

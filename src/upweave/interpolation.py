@@ -11,6 +11,10 @@ Indices outside the signal are clamped to its edge, as PyTorch and ONNX do.
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from .spec import Mode
 
 
@@ -33,12 +37,16 @@ def interpolation(mode: Mode, stride: int, output: int, cubic_a: float = -0.75) 
         return [(c, 1.0, samples_read(mode))]
     if mode == "linear":
         return [(c, 1.0 - f, 1), (c + 1, f, 1)]
-    return [(c + j, keys(f - j, cubic_a), 1) for j in (-1, 0, 1, 2)]
+    return [(c + j, float(keys(f - j, cubic_a)), 1) for j in (-1, 0, 1, 2)]
 
 
-def keys(x: float, a: float) -> float:
-    """Keys' cubic convolution kernel (IEEE ASSP-29, 1981), with PyTorch's a = −0.75 or Keys' own −0.5."""
-    x = abs(x)
-    if x <= 1:
-        return ((a + 2) * x - (a + 3)) * x * x + 1
-    return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a if x < 2 else 0.0
+def keys(x: Any, a: float) -> Any:
+    """Keys' cubic convolution kernel at distances x (IEEE ASSP-29, 1981), with PyTorch's a = −0.75 or Keys' own −0.5.
+
+    (a+2)|x|³ − (a+3)|x|² + 1 up to 1, then a|x|³ − 5a|x|² + 8a|x| − 4a up to 2, zero beyond. Number in, number out;
+    array in, array out.
+    """
+    t = np.abs(x)
+    near = ((a + 2) * t - (a + 3)) * t * t + 1
+    far = ((a * t - 5 * a) * t + 8 * a) * t - 4 * a
+    return np.where(t <= 1, near, np.where(t < 2, far, 0.0))[()]
