@@ -22,10 +22,12 @@ def table(results: list[dict[str, Any]]) -> str:
     versions = dict(sorted({(r["package"], r["version"]) for r in results}))
     packages = ", ".join(f"{n} of {p} {versions[p]}" for p, n in sorted(by_package.items()))
     lines = [
-        f"{len(results)} audits of {len(classes)} classes ({packages}). The slowest took {slowest['cpu_s']:.1f} s of one core "
-        f"({slowest['name']}); the most memory was {meta['peak_mib']} MiB on the meta device ({meta['name']}) and "
-        f"{largest['peak_mib']} MiB among the models that need real buffers ({largest['name']}, whose own parameters "
+        f"{len(results)} audits of {len(classes)} classes ({packages}). The slowest took {slowest['cpu_s']:.1f} s of "
+        f"one core ({slowest['name']}); the most memory was {meta['peak_mib']} MiB on the meta device "
+        f"({meta['name']}) and {largest['peak_mib']} MiB among the models that need real buffers ({largest['name']}, whose own parameters "
         "are a part of it).",
+        "",
+        _totals(results),
         "",
         "| package | model | upsamplers | nodes | findings | CPU s | MiB |",
         "|---|---|---|---:|---|---:|---:|",
@@ -43,6 +45,22 @@ def table(results: list[dict[str, Any]]) -> str:
             f"{r['peak_mib']} |"
         )
     return "\n".join(lines)
+
+
+def _totals(results: list[dict[str, Any]]) -> str:
+    """How many audits named each rule, and how many nothing but notes, or nothing at all."""
+    named = Counter(c for r in results for c in {f["code"] for f in r["findings"]})
+    quiet = sum(not r["findings"] for r in results)
+    calm = sum(bool(r["findings"]) and all(f["level"] == "note" for f in r["findings"]) for r in results)
+    uneven = sum(any(f["code"] == "UW101" for f in r["findings"]) for r in results)
+    transposed = sum("ConvTranspose" in r["upsamplers"] for r in results)
+    nearest = sum("Resize nearest" in r["upsamplers"] for r in results)
+    rules = ", ".join(f"{c} in {n}" for c, n in sorted(named.items()))
+    return (
+        f"{quiet} audits found nothing, {calm} nothing but notes. Rules by the number of audits that they spoke in: "
+        f"{rules}. Of {transposed} models with transposed convolutions {uneven} have unevenly covered ones; of {nearest} "
+        f"with nearest resizes {named['UW701']} could fold some of them."
+    )
 
 
 def load(folder: Path = RESULTS) -> list[dict[str, Any]]:
