@@ -62,17 +62,6 @@ def models() -> list[Model]:
             ),
             picture,
         ),
-        Model(
-            "diffusers",
-            "AutoencoderKLTemporalDecoder.decoder",
-            lambda: (
-                d.AutoencoderKLTemporalDecoder(
-                    block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4
-                ).decoder
-            ),
-            (),
-            {"z": (4, 4, 32, 32), "image_only_indicator": (1, 4), "num_frames": 4},
-        ),
         Model("diffusers", "AsymmetricAutoencoderKL", lambda: d.AsymmetricAutoencoderKL(), picture),
         Model(
             "diffusers",
