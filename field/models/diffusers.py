@@ -112,13 +112,6 @@ def models() -> list[Model]:
         ),
         Model(
             "diffusers",
-            "UNet1DModel",
-            lambda: d.UNet1DModel(in_channels=2, extra_in_channels=16),
-            (),
-            {"sample": (1, 2, 4096), "timestep": ("int64", (1,))},
-        ),
-        Model(
-            "diffusers",
             "UNet3DConditionModel",
             lambda: d.UNet3DConditionModel(cross_attention_dim=512),
             (),
