@@ -24,7 +24,8 @@ def table(results: list[dict[str, Any]]) -> str:
     lines = [
         f"{len(results)} audits of {len(classes)} classes ({packages}). The slowest took {slowest['cpu_s']:.1f} s of "
         f"one core ({slowest['name']}); the most memory was {meta['peak_mib']} MiB on the meta device "
-        f"({meta['name']}) and {largest['peak_mib']} MiB among the models that need real buffers ({largest['name']}, whose own parameters "
+        f"({meta['name']}) and {largest['peak_mib']} MiB "
+        f"among the models that need real buffers ({largest['name']}, whose own parameters "
         "are a part of it).",
         "",
         _totals(results),
@@ -58,8 +59,8 @@ def _totals(results: list[dict[str, Any]]) -> str:
     rules = ", ".join(f"{c} in {n}" for c, n in sorted(named.items()))
     return (
         f"{quiet} audits found nothing, {calm} nothing but notes. Rules by the number of audits that they spoke in: "
-        f"{rules}. Of {transposed} models with transposed convolutions {uneven} have unevenly covered ones; of {nearest} "
-        f"with nearest resizes {named['UW701']} could fold some of them."
+        f"{rules}. Of {transposed} models with transposed convolutions {uneven} have unevenly covered ones; of "
+        f"{nearest} with nearest resizes {named['UW701']} could fold some of them."
     )
 
 

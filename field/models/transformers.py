@@ -151,13 +151,6 @@ def models() -> list[Model]:
         ),
         Model(
             "transformers",
-            "EomtForUniversalSegmentation",
-            lambda: t.EomtForUniversalSegmentation(t.EomtConfig()),
-            ((1, 3, 640, 640),),
-            device="cpu",
-        ),
-        Model(
-            "transformers",
             "CLIPSegForImageSegmentation",
             lambda: t.CLIPSegForImageSegmentation(t.CLIPSegConfig()),
             (),

@@ -94,6 +94,9 @@ def sizes_of(grids: GridMap) -> ValidSizes:
             if not axis.residues and (tied := _twins(graph, root)):
                 # Inputs that meet sample by sample (an image and its mask) only change size together.
                 axis = _axis(grids, root, tied)
+            if not axis.residues and not axis.fixed:
+                # A model that nothing ties to one size runs at some other: what the graph says then was misread.
+                raise Unknown(f"no other size was found to work ({axis.failure})")
             axes.append(axis)
         except Unknown as reason:
             unknown.append(f"{root.value}[{root.dim}]: {reason}")
