@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -280,6 +280,19 @@ class Node:
         return self.outputs[0]
 
 
+class Rerun(Protocol):
+    """The shapes of a model's outputs at other input shapes, by name; None where it does not run."""
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether answers mean anything."""
+        ...
+
+    def __call__(self, shapes: Mapping[str, Shape]) -> Mapping[str, Shape] | None:
+        """Output shapes for these input shapes; inputs that are not named keep theirs."""
+        ...
+
+
 @dataclass(frozen=True)
 class Graph:
     """A model as the analyses see it.
@@ -292,6 +305,7 @@ class Graph:
         notes: what a reader of the report should know about how the graph was obtained.
         target: how the user named the model.
         framework: "torch" or "onnx".
+        rerun: the model itself at other input sizes, where it is at hand.
     """
 
     inputs: tuple[str, ...]
@@ -302,6 +316,7 @@ class Graph:
     notes: tuple[str, ...] = ()
     target: str = ""
     framework: str = "torch"
+    rerun: Rerun | None = field(default=None, compare=False, repr=False)
 
     def producers(self) -> dict[str, Node]:
         """The node that writes each value."""

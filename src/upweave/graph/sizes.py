@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from math import lcm
@@ -129,13 +130,14 @@ def _axis(grids: GridMap, root: Root, tied: tuple[tuple[str, int], ...]) -> Axis
 
     fixed: set[int] = set()
 
+    def resized(n: int) -> dict[str, Shape]:
+        shapes = ((v, a, graph.shapes[v]) for v, a in ((name, dim), *tied))
+        return {v: (*shape[:a], n, *shape[a + 1 :]) for v, a, shape in shapes}
+
     def outcome(n: int) -> tuple[str, tuple[Fraction, ...]]:
         """(why the model does not run, samples too many on each promised output) for an input of n samples."""
-        shapes: dict[str, Shape] = {}
-        for v, a in ((name, dim), *tied):
-            shapes[v] = (*graph.shapes[v][:a], n, *graph.shapes[v][a + 1 :])
         try:
-            new = extents.at(shapes)
+            new = extents.at(resized(n))
         except Conflict as conflict:
             if conflict.fixed:
                 fixed.add(n)
@@ -166,14 +168,29 @@ def _axis(grids: GridMap, root: Root, tied: tuple[tuple[str, int], ...]) -> Axis
         value, _, ratio = promised[bad]
         return f"{value} has {ratio * n + excess[bad]} samples instead of {ratio * n + wanted[bad]}"
 
+    def promises(n: int) -> dict[tuple[str, int], Fraction]:
+        pairs = zip(promised, wanted, strict=True)
+        return {(v, a): ratio * n + more for (v, a, ratio), more in pairs if v not in extents.sized}
+
     residues = tuple(sorted(n % period for n in window if not failure(n)))
-    near = next((f"at {n}: {why}" for n in window if n > size and (why := failure(n))), "")
+    refused, why = next(((n, why) for n in window if (why := failure(n))), (0, ""))
+    if refused and _survives(graph, resized(refused), promises(refused)):
+        raise Unknown(f"the model handles {refused} samples in a way that its recorded graph does not show")
+    near = f"at {refused}: {why}" if refused else ""
     if not residues:
         return AxisSizes(name, dim, size, period, (), size, near, fixed=bool(fixed))
     period, residues = _shortest(period, residues)
     small = (n for n in range(1, first + 1) if n % period in residues)
     least = next((n for n in small if not failure(n)), first)
     return AxisSizes(name, dim, size, period, residues, least, near)
+
+
+def _survives(graph: Graph, inputs: dict[str, Shape], promise: Mapping[tuple[str, int], Fraction]) -> bool:
+    """Whether the model itself, where it is at hand, runs on these inputs and keeps its promise after all."""
+    if graph.rerun is None or not graph.rerun.is_usable:
+        return False
+    outputs = graph.rerun(inputs)
+    return outputs is not None and all(outputs[v][a] == n for (v, a), n in promise.items())
 
 
 def _shortest(period: int, residues: tuple[int, ...]) -> tuple[int, tuple[int, ...]]:
@@ -193,6 +210,7 @@ def valid_sizes(target: Any, inputs: Any = None) -> ValidSizes:
     """Which input sizes survive the round trip through a model: it runs, and its output has the size it promises.
 
     `target` and `inputs` are those of `upweave.audit`. The sizes are derived from the model's graph, recorded at the
-    given inputs, one axis at a time; the model itself does not run. Raises `ModelError` if it cannot be read.
+    given inputs, one axis at a time; where a PyTorch module is at hand, it is asked on fake tensors whether it really
+    fails at a size called invalid. Raises `ModelError` if the model cannot be read.
     """
     return sizes_of(infer(load(target, inputs)[0]))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +13,8 @@ from ..ir import Graph
 from .export import by_export, quiet
 from .inputs import example_inputs
 from .record import by_recording, first_line
+from .rerun import Rerun
+from .state import evaluation
 
 
 def from_torch(model: nn.Module, inputs: Any) -> Graph:
@@ -32,6 +32,11 @@ def from_torch(model: nn.Module, inputs: Any) -> Graph:
             f"{type(model).__name__} is no torch.nn.Module; give the model itself, or a function that builds it"
         )
     args, kwargs = example_inputs(model, inputs)
+    graph = _traced(model, args, kwargs)
+    return replace(graph, rerun=Rerun(model, args, kwargs, graph))
+
+
+def _traced(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Graph:
     with evaluation(model), quiet():
         try:
             return check(by_export(model, args, kwargs))
@@ -45,15 +50,3 @@ def from_torch(model: nn.Module, inputs: Any) -> Graph:
             raise ModelError(f"the model cannot run on these inputs: {first_line(error)}") from error
     how = "its run on fake tensors was recorded instead" if graph.has_topology else "only its layers were recorded"
     return check(replace(graph, notes=(f"{note}; {how}", *graph.notes)))
-
-
-@contextmanager
-def evaluation(model: nn.Module) -> Generator[None]:
-    """Every module in evaluation mode inside, and in its own mode again afterwards."""
-    modes = [(m, m.training) for m in model.modules()]
-    try:
-        model.eval()
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
