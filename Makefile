@@ -14,10 +14,16 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test lint format docs docs-serve clean
+# The field: public models nobody here wrote. torchvision's extension does not load beside a CPU build of PyTorch, so
+# that transformers and diffusers, which would trip over it, live in another environment than what needs it.
+FIELD  := .venv-field-transformers
+FIELD2 := .venv-field-torchvision
+RUN    := HF_HUB_OFFLINE=1 PYTHONPATH=src:.
+
+.PHONY: help demo test lint format docs docs-serve field field-sizes clean
 
 help:
-	@echo "make demo | test | lint | format | docs | docs-serve | clean"
+	@echo "make demo | test | lint | format | docs | docs-serve | field | field-sizes | clean"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Upweave needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
@@ -68,6 +74,30 @@ docs: $(VENV)/.docs
 
 docs-serve: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve
+
+$(FIELD)/.installed:
+	$(PYTHON) -m venv $(FIELD)
+	$(FIELD)/bin/python -m pip install --quiet '$(TORCH)'
+	$(FIELD)/bin/python -m pip install --quiet '$(TORCH)' transformers==5.23.0 diffusers==0.42.1 monai==1.6.1 einops scipy
+	@touch $@
+
+# --no-deps: torchvision would ask for a build of PyTorch of its own
+$(FIELD2)/.installed:
+	$(PYTHON) -m venv $(FIELD2)
+	$(FIELD2)/bin/python -m pip install --quiet '$(TORCH)'
+	$(FIELD2)/bin/python -m pip install --quiet '$(TORCH)' numpy scipy pillow tqdm pyyaml safetensors huggingface_hub
+	$(FIELD2)/bin/python -m pip install --quiet --no-deps \
+		timm==1.0.31 segmentation-models-pytorch==0.6.0 torchvision==0.28.0
+	@touch $@
+
+field: $(FIELD)/.installed $(FIELD2)/.installed
+	$(RUN) $(FIELD)/bin/python -m field.run transformers diffusers monai
+	$(RUN) $(FIELD2)/bin/python -m field.run smp
+	$(FIELD)/bin/python -m field.report
+
+field-sizes: $(FIELD)/.installed $(FIELD2)/.installed
+	-$(RUN) $(FIELD)/bin/python -m field.sizes transformers diffusers monai
+	-$(RUN) $(FIELD2)/bin/python -m field.sizes smp
 
 clean:
 	rm -rf demo site build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

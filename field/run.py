@@ -35,8 +35,9 @@ def audit_one(model: Model) -> dict[str, Any]:
         module = model.build()
     module.eval()
     built = time.perf_counter()
+    worked = time.process_time()
     report = upweave.audit(module, model.kwargs or model.shapes, config=upweave.audit.Config())
-    done = time.perf_counter()
+    done, worked = time.perf_counter(), time.process_time() - worked
     upsamplers = [x for x in report.layers if x.resampler.is_upsampler]
     return {
         "package": model.package,
@@ -49,6 +50,7 @@ def audit_one(model: Model) -> dict[str, Any]:
         "nodes": len(report.grids.graph.nodes),
         "build_s": round(built - started, 2),
         "audit_s": round(done - built, 2),
+        "cpu_s": round(worked, 2),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         "upsamplers": dict(sorted(Counter(_kind(x) for x in upsamplers).items())),
         "resampling_layers": len(report.layers),

@@ -62,17 +62,6 @@ def models() -> list[Model]:
             ),
             picture,
         ),
-        Model(
-            "diffusers",
-            "AutoencoderKLTemporalDecoder.decoder",
-            lambda: (
-                d.AutoencoderKLTemporalDecoder(
-                    block_out_channels=(128, 256, 512, 512), down_block_types=("DownEncoderBlock2D",) * 4
-                ).decoder
-            ),
-            (),
-            {"z": (4, 4, 32, 32), "image_only_indicator": (1, 4), "num_frames": 4},
-        ),
         Model("diffusers", "AsymmetricAutoencoderKL", lambda: d.AsymmetricAutoencoderKL(), picture),
         Model(
             "diffusers",
@@ -120,13 +109,6 @@ def models() -> list[Model]:
         ),
         Model(
             "diffusers", "AutoencoderKLMagvit.decoder", lambda: d.AutoencoderKLMagvit().decoder, ((1, 16, 2, 16, 16),)
-        ),
-        Model(
-            "diffusers",
-            "UNet1DModel",
-            lambda: d.UNet1DModel(in_channels=2, extra_in_channels=16),
-            (),
-            {"sample": (1, 2, 4096), "timestep": ("int64", (1,))},
         ),
         Model(
             "diffusers",

@@ -8,7 +8,6 @@ from ..model import Model
 def models() -> list[Model]:
     """The models of this family."""
     import monai.networks.nets as nets
-    from monai.networks.nets import restormer
 
     volume = ((1, 1, 64, 64, 64),)
     return [
@@ -110,5 +109,4 @@ def models() -> list[Model]:
         ),
         Model("monai", "FlexibleUNet", lambda: nets.FlexibleUNet(3, 2, "efficientnet-b0"), ((1, 3, 256, 256),)),
         Model("monai", "ViTAutoEnc", lambda: nets.ViTAutoEnc(1, (64, 64, 64), (16, 16, 16)), volume),
-        Model("monai", "Restormer", lambda: restormer.Restormer(), ((1, 1, 64, 64),)),
     ]

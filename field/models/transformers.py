@@ -118,7 +118,9 @@ def models() -> list[Model]:
         Model(
             "transformers",
             "BeitForSemanticSegmentation",
-            lambda: t.BeitForSemanticSegmentation(t.BeitConfig(image_size=512, use_relative_position_bias=True)),
+            lambda: t.BeitForSemanticSegmentation(
+                t.BeitConfig(image_size=512, use_relative_position_bias=True, out_indices=[3, 5, 7, 11])
+            ),
             ((1, 3, 512, 512),),
         ),
         Model(
@@ -145,13 +147,6 @@ def models() -> list[Model]:
             "Mask2FormerForUniversalSegmentation",
             lambda: t.Mask2FormerForUniversalSegmentation(t.Mask2FormerConfig()),
             ((1, 3, 384, 384),),
-            device="cpu",
-        ),
-        Model(
-            "transformers",
-            "EomtForUniversalSegmentation",
-            lambda: t.EomtForUniversalSegmentation(t.EomtConfig()),
-            ((1, 3, 640, 640),),
             device="cpu",
         ),
         Model(

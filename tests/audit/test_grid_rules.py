@@ -340,3 +340,12 @@ def test_corner_aligned_resizes_are_said_once() -> None:
     (f,) = net.found(rule="UW303")
     assert (f.layer, f.evidence["layers"]) == ("a", ["a", "b"])
     assert "1 more resize" in f.message
+
+
+def test_a_branch_pooled_to_one_sample() -> None:
+    net = Net(1, 3, 64, 64)
+    y = net.conv(net.pool("x", 64, 64), 1, 1, 1, 1)  # 64 → 1 → 3, the ring that the padding below takes off again
+    net.cat("x", net.up(y, 1, 64, 64, 64))
+    assert net.found(rule="UW303") == []
+    (f,) = net.found(rule="UW301")
+    assert "multiples of 64" in f.message

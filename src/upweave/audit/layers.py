@@ -19,6 +19,7 @@ from ..graph.ir import (
     Weight,
 )
 from ..spec import Conv, ConvPixelShuffle, ConvTranspose, Spec
+from ..theory import cost
 from ..theory.alignment import alignment
 from ..theory.coverage import coverage
 from .layer import Layer
@@ -145,19 +146,15 @@ def _kind(shift: Fraction, stride: Fraction) -> str:
 def multiplies(node: Node, graph: Graph) -> int:
     """Scalar multiplications of one forward pass.
 
-    A transposed convolution multiplies every input by every tap, batch·C_in·(C_out/g)·∏k·∏H_in (taps that land in
-    the padding included); a convolution every output, batch·C_out·(C_in/g)·∏k·∏H_out; an interpolation 2 (linear)
-    or 4 (cubic) an axis for every output, as one product; copies and pools none.
+    Of a convolution of either kind as `theory.cost` counts them: a transposed one multiplies at its inputs. An
+    interpolation counts 2 (linear) or 4 (cubic) an axis for every output, as one product; copies and pools none.
     """
     op = node.op
     out = graph.shapes.get(node.output, ())
     read = graph.shapes.get(node.inputs[0], ()) if node.inputs else ()
-    if isinstance(op, TransposedConvolution):
-        taps = prod(int(a.kernel) for a in op.spec.per_axis())
-        return prod(read) * (op.out_channels // op.spec.groups) * taps
-    if isinstance(op, Convolution):
-        taps = prod(int(a.kernel) for a in op.spec.per_axis())
-        return prod(out) * (op.in_channels // op.spec.groups) * taps
+    if isinstance(op, (Convolution, TransposedConvolution)):
+        rank = op.spec.rank
+        return cost.multiplies(op.spec, op.in_channels, op.out_channels, read[-rank:], prod(read[: -rank - 1]))
     if isinstance(op, Resize):
         samples = {"linear": 2, "cubic": 4}.get(op.mode, 0)
         return int(prod(out) * samples ** len(op.dims))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -18,7 +19,7 @@ from .finding import Finding, Fix, Level
 RULES: dict[str, type[Rule]] = {}
 
 
-class Rule:
+class Rule(ABC):
     """Base of all rules. Subclasses set `code`, `name`, `level`, `summary` and write `check`."""
 
     code: ClassVar[str]
@@ -34,9 +35,9 @@ class Rule:
             raise TypeError(f"{cls.__name__} and {RULES[cls.code].__name__} are both {cls.code}")
         RULES[cls.code] = cls
 
+    @abstractmethod
     def check(self, context: Context) -> Iterator[Finding]:
         """The findings of this rule in one model."""
-        raise NotImplementedError
 
     def finding(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..convert import phase_bank
 from ..graph.ir import PixelShuffle
 from ..spec import ConvPixelShuffle, ConvTranspose
 from .layer import Layer
@@ -70,7 +71,7 @@ def phase_gains(layer: Layer) -> PhaseGains | None:
     weight = phase_weights(layer)
     if weight is None or len(weight) < 2:
         return None
-    gains = np.stack([w.reshape(*w.shape[:2], -1).sum(axis=2).ravel() for w in weight])
+    gains = np.stack([w.sum(axis=2).ravel() for w in weight])
     reached = np.array([w.size > 0 for w in weight])
     if not np.isfinite(gains).all() or not gains.any():
         return None
@@ -81,28 +82,16 @@ def phase_gains(layer: Layer) -> PhaseGains | None:
 
 
 def phase_weights(layer: Layer) -> list[Array] | None:
-    """The taps of each phase in row-major order, each of shape (channels, channels, taps…); None without numbers.
-
-    Phase r of a transposed convolution takes every tap t with d·t ≡ r + p (mod s) on each axis; of a convolution in
-    front of a pixel shuffle it is the rows that the shuffle sends there.
-    """
+    """The taps of each phase in row-major order, each of shape (C_out, C_in/g, taps); None without numbers."""
     numbers = layer.numbers()
-    if numbers is None:
+    if numbers is None or not isinstance(layer.spec, (ConvTranspose, ConvPixelShuffle)):
         return None
     weight = np.asarray(numbers, dtype=np.float64)
-    if isinstance(layer.spec, ConvTranspose):
-        axes = layer.spec.per_axis(layer.rank)
-        at = [(a.dilation * np.arange(a.kernel) - a.begin) % a.stride for a in axes]
-        out: list[Array] = []
-        for r in np.ndindex(*(a.stride for a in axes)):
-            taps = weight
-            for i, (line, phase) in enumerate(zip(at, r, strict=True)):
-                taps = np.compress(line == phase, taps, axis=2 + i)
-            out.append(taps)
-        return out
     if isinstance(layer.spec, ConvPixelShuffle):
-        return list(by_phase(layer, weight))
-    return None
+        weight = np.moveaxis(by_phase(layer, weight), 0, 1).reshape(weight.shape)
+    bank = phase_bank(layer.spec, weight, rank=layer.rank)
+    support = bank.support
+    return [bank.weights[r][..., support[r] > 0] for r in np.ndindex(*bank.stride)]
 
 
 def by_phase(layer: Layer, rows: Array) -> Array:

@@ -94,6 +94,9 @@ def sizes_of(grids: GridMap) -> ValidSizes:
             if not axis.residues and (tied := _twins(graph, root)):
                 # Inputs that meet sample by sample (an image and its mask) only change size together.
                 axis = _axis(grids, root, tied)
+            if not axis.residues and not axis.fixed:
+                # A model that nothing ties to one size runs at some other: what the graph says then was misread.
+                raise Unknown(f"no other size was found to work ({axis.failure})")
             axes.append(axis)
         except Unknown as reason:
             unknown.append(f"{root.value}[{root.dim}]: {reason}")
@@ -140,8 +143,16 @@ def _axis(grids: GridMap, root: Root, tied: tuple[tuple[str, int], ...]) -> Axis
         # An output resized to a size that somebody computed is what it was meant to be.
         return "", tuple(Fraction(0) if v in extents.sized else new[v][a] - ratio * n for v, a, ratio in promised)
 
-    first = (size // period + 1) * period
-    window = {n: outcome(n) for n in range(first, first + period)}
+    def window_of(period: int) -> dict[int, tuple[str, tuple[Fraction, ...]]]:
+        first = (size // period + 1) * period
+        return {n: outcome(n) for n in range(first, first + period)}
+
+    window = window_of(period)
+    # A branch pooled to one sample has lost its grid, and with it its part in the period.
+    while not fixed and 2 * period <= LONGEST_PERIOD and all(why for why, _ in window.values()):
+        period *= 2
+        window = window_of(period)
+    first = min(window)
     excesses = {excess for why, excess in window.values() if not why}
     # An output that is off by the same amount at every size is a design (valid convolutions), no accident.
     exact = (Fraction(0),) * len(promised)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..bank import Array
+from ..errors import SpecError
 from ..spec import Conv, ConvPixelShuffle, ConvTranspose, FirUpsample, ResizeConv, Spec, ZeroInsertConv
 
 
@@ -28,7 +29,7 @@ def reference(spec: Spec, x: Any, weight: Any = None, bias: Any = None) -> Array
 
 @singledispatch
 def _run(spec: Spec, x: Array, weight: Any, bias: Any) -> Array:
-    raise NotImplementedError(type(spec).__name__)
+    raise SpecError(f"the reference knows the specs of upweave.spec, not {type(spec).__name__}")
 
 
 @_run.register

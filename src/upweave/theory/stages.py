@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -203,15 +204,15 @@ class Scatter:
         return self.of.matrix().T.tocsr()
 
 
-class Selection:
+class Selection(ABC):
     """A stage each of whose outputs is one input, or zero: its matrix follows from where it puts numbered samples."""
 
     in_shape: Shape
     out_shape: Shape
 
+    @abstractmethod
     def forward(self, x: Array) -> Array:
         """A x."""
-        raise NotImplementedError
 
     def matrix(self) -> Any:
         """A, as a scipy.sparse array."""

@@ -18,7 +18,8 @@ class FragileSize(Rule):
     another size than it does for its neighbours. Layers that halve with rounding and double without are the cause. A
     warning where the audited size itself is such a one, else a note with the sizes that work. Silent where the model
     holds a tensor made for one size (a position embedding): that is a model of one size, not a fragile one, and
-    `upweave sizes` says so.
+    `upweave sizes` says so. The sizes follow from the graph as it was recorded: a model whose code takes another branch
+    at other sizes may handle more of them.
 
     ## Why it is bad
     It works on the 256×256 crops of training and fails on the first photograph.

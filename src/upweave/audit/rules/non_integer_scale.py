@@ -74,7 +74,7 @@ class NonIntegerScale(Rule):
         odd: list[int] = []
         for i, (grid, s) in enumerate(zip(r.before, strides, strict=True)):
             extents = _extents_behind(context, layer, r.dims[i])
-            if s > 1 and grid.extent > 1 and s * grid.extent not in extents:
+            if s > 1 and min(grid.extent, grid.root.extent) > 1 and s * grid.extent not in extents:
                 odd.append(i)
         if not odd or _returns(context, layer) or _is_met(context, layer):
             return
