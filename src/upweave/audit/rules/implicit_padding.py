@@ -15,7 +15,9 @@ class ImplicitPadding(Rule):
 
     ## What it finds
     `auto_pad` other than NOTSET, and `output_shape`, where runtimes are known to compute something else: they shift an
-    odd crop by a sample, ignore the attribute, or refuse the node. The finding names them with their sources.
+    odd crop by a sample, ignore the attribute, or refuse the node. The finding names them with their sources. A warning
+    where the crop cannot be shared out evenly between the two sides, or output padding stands beside `auto_pad`; else a
+    note.
 
     ## Why it is bad
     The same file gives another picture, or none, on another machine.

@@ -20,11 +20,11 @@ class NonIntegerScale(Rule):
     """An upsampler whose output is not an integer number of times as long as its input.
 
     ## What it finds
-    Transposed convolutions whose output, after the crops and the stride-1 filters behind it, is not stride × input long
-    (2n − 1, 2n + 1, 5n − 1 …), resizes by a fraction, and resizes that align corners, whose factor
-    (out − 1)/(in − 1) depends on the size (one finding for all). Silent where the output returns to a grid that the
-    model has been on before (the decoder of 2n − 1 → n), where a merge cuts another path to the very samples that the
-    layer makes (the cropped skips of FCN-8s), and for axes of a single sample.
+    Transposed convolutions whose output, after the crops and the stride-1 filters behind it, is not stride × input
+    long (2n − 1, 2n + 1, 5n − 1 …), resizes by a fraction, and resizes that align corners, whose factor (out − 1)/(in
+    − 1) depends on the size (one finding for all). A warning for a layer, a note for a resize. Silent where the
+    output returns to a grid that the model has been on before (the decoder of 2n − 1 → n), where a merge cuts another
+    path to the very samples that the layer makes (the cropped skips of FCN-8s), and for axes of a single sample.
 
     ## Why it is bad
     Sizes stop being multiples of each other: skips need crops, streams drift, tiles do not fit. A fractional resize

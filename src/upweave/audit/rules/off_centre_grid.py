@@ -33,7 +33,7 @@ class OffCentreGrid(Rule):
 
     ## Example
     ```python
-    nn.ConvTranspose2d(56, 1, kernel_size=9, stride=2, padding=4, output_padding=1)  # half an output sample to the left
+    nn.ConvTranspose2d(56, 1, kernel_size=9, stride=2, padding=4, output_padding=1)  # the picture moves left by ½
     ```
 
     ## Use instead

@@ -30,7 +30,8 @@ class OpaqueOperation(Rule):
     There is no fix.
 
     ## References
-    - Cousot, Cousot: Abstract interpretation: a unified lattice model, POPL 1977
+    - Cousot, Cousot: Abstract interpretation: a unified lattice model for static analysis of programs by construction
+    or approximation of fixpoints, POPL 1977
     """
 
     code = "UW901"

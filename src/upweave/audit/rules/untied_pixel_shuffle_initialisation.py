@@ -41,7 +41,8 @@ class UntiedPixelShuffleInitialisation(Rule):
 
     ## References
     - Aitken et al.: Checkerboard artifact free sub-pixel convolution, 2017
-    - Shi et al.: Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel CNN, CVPR 2016
+    - Shi et al.: Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel
+    Convolutional Neural Network, CVPR 2016
     """
 
     code = "UW502"

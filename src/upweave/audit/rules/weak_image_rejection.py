@@ -22,11 +22,12 @@ class WeakImageRejection(Rule):
     """A layer that lets images of the spectrum through: patterns that its input does not have.
 
     ## What it finds
-    For a constant input, the level that is kept over the strongest pattern at 2πm/s, in dB, over all pairs of channels.
-    Where the layer makes the model's output itself, less than 12 dB is reported. Inside the model, features need not be
-    smooth, and only images stronger than the signal (below 0 dB) are. Weights that look like independent draws, whose
-    images are as strong as the signal by chance, are left alone: nobody has trained them. So is the inverse of an
-    orthogonal transform of s samples a block (Haar, a block DCT): what one channel's images are is what another codes.
+    For a constant input, the level that is kept over the strongest pattern at 2πm/s, in dB, over all pairs of
+    channels. Where the layer makes the model's output itself, less than 12 dB is a warning. Inside the model,
+    features need not be smooth, and only images stronger than the signal (below 0 dB) are reported, as a note.
+    Weights that look like independent draws, whose images are as strong as the signal by chance, are left alone:
+    nobody has trained them. So is the inverse of an orthogonal transform of s samples a block (Haar, a block DCT):
+    what one channel's images are is what another codes.
 
     ## Why it is bad
     Upsampling repeats the spectrum s times; the kernel has to remove the repetitions. What it leaves is a checkerboard.
