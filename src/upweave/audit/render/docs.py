@@ -36,21 +36,14 @@ def facts(rule: type[Rule]) -> str:
 
 def markdown_of(rule: type[Rule]) -> str:
     """The manual as Markdown."""
-    parts = [f"# {rule.name} ({rule.code})", f"*{facts(rule)}*", rule.summary]
+    parts = [f"# {rule.name} ({rule.code})", f"*{facts(rule)}*"]
     for heading, text in sections(rule).items():
-        if heading:
-            parts.append(f"## {heading}")
-        if text and text.strip().rstrip(".") != rule.summary.rstrip("."):
-            parts.append(text)
+        parts.extend(part for part in (heading and f"## {heading}", text) if part)
     return "\n\n".join(parts) + "\n"
 
 
 def text_of(rule: type[Rule]) -> str:
     """The manual as plain text."""
-    lines = [f"{rule.name} ({rule.code}) · {facts(rule)}", rule.summary]
-    for heading, text in sections(rule).items():
-        if heading:
-            lines.append(f"{heading}\n{text}")
-        elif text and text.strip().rstrip(".") != rule.summary.rstrip("."):
-            lines.append(text)
-    return "\n\n".join(lines)
+    parts = [f"{rule.name} ({rule.code}) · {facts(rule)}"]
+    parts.extend(f"{heading}\n{text}" if heading else text for heading, text in sections(rule).items() if text)
+    return "\n\n".join(parts)
