@@ -18,7 +18,6 @@ more axes is put to it (`per_axis`). Invalid values raise `SpecError` here, and 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, TypeAlias, TypeVar
 
@@ -307,6 +306,3 @@ class Conv(Spec):
 
 def _at(value: Any, axis: int) -> Any:
     return value[axis] if isinstance(value, tuple) else value
-
-
-Constructor: TypeAlias = Callable[..., Spec]

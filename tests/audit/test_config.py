@@ -67,6 +67,6 @@ def test_errors_say_what_and_where(tmp_path: Path, text: str, said: str) -> None
 
 
 def test_a_file_without_the_table(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"has no \[tool.upweave\]"):
+    with pytest.raises(ConfigError, match=r"there is no \[tool.upweave\]"):
         read_config(write(tmp_path, ""))
     assert parse_config({}) == Config()

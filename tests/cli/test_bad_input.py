@@ -140,7 +140,7 @@ def test_broken_configuration(upweave: Upweave, folder: Path, uneven: Path, text
 
 
 def test_configuration_file(upweave: Upweave, folder: Path, uneven: Path) -> None:
-    assert "--config" in upweave("audit", uneven, "--config", "absent.toml").error
+    assert "absent.toml: No such file" in upweave("audit", uneven, "--config", "absent.toml").error
     (folder / "other.toml").write_text("[tool.black]\n")
     assert "no [tool.upweave]" in upweave("audit", uneven, "--config", "other.toml").error
 

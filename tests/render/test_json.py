@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from tests.render.samples import SAMPLES, evil, gan, silenced
-from upweave.audit.render.json import plain, to_dict
+from upweave.audit.plain import plain
+from upweave.audit.render.json import to_dict
 
 
 def strict(text: str) -> Any:

@@ -94,7 +94,7 @@ def read_config(path: Path) -> Config:
     """The configuration that a TOML file says in `[tool.upweave]`; raises `ConfigError` if it says nothing there."""
     table = _table(path)
     if table is None:
-        raise ConfigError(f"{path}: has no [tool.upweave]")
+        raise ConfigError(f"{path}: there is no [tool.upweave] in it")
     return parse_config(table, path)
 
 
@@ -103,7 +103,7 @@ def _table(path: Path) -> Any:
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
     tool = table.get("tool", {})
     return tool.get("upweave") if isinstance(tool, dict) else None
 

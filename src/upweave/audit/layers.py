@@ -23,6 +23,7 @@ from ..theory import cost
 from ..theory.alignment import alignment
 from ..theory.coverage import coverage
 from .layer import Layer
+from .plain import plain
 
 
 def layers_of(grids: GridMap) -> tuple[Layer, ...]:
@@ -88,26 +89,14 @@ def _details(op: Op, spec: Spec | None) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, value in vars(op).items():
         if name == "spec":
-            values.update({k: _plain(v) for k, v in asdict(value).items()})
+            values.update({k: plain(v) for k, v in asdict(value).items()})
         elif name == "implicit":
-            values.update({"implicit": _plain(dict(value))} if value else {})
+            values.update({"implicit": plain(dict(value))} if value else {})
         else:
-            values[name] = _plain(value)
+            values[name] = plain(value)
     if isinstance(spec, ConvPixelShuffle):
-        values["convolution"] = {k: _plain(v) for k, v in asdict(spec).items()}
+        values["convolution"] = {k: plain(v) for k, v in asdict(spec).items()}
     return values
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    if isinstance(value, (str, int, float, bool)) or value is None:
-        return value
-    return str(value)
 
 
 def _coverage(spec: Spec | None) -> Any:
@@ -133,7 +122,7 @@ def _alignment(spec: Spec | None, resampler: Resampler) -> list[dict[str, Any]]:
             shift -= begin
             trimmed = a.overhang is not None and (begin, end) == (0, a.overhang.amount)
             kind = "causal" if trimmed else _kind(shift, stride)
-        out.append({"class": kind, "shift": _plain(shift), "stride": _plain(stride)})
+        out.append({"class": kind, "shift": plain(shift), "stride": plain(stride)})
     return out
 
 

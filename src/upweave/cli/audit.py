@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..errors import ConfigError, ModelError, UpweaveError
+from ..errors import ModelError, UpweaveError
 from . import _swallow_stdout
 from .inputs import arguments, codes, shapes
 from .target import check, is_file, reading
@@ -146,31 +146,15 @@ def read_target(
 
 def settings(config: str | None, select: tuple[str, ...], ignore: tuple[str, ...]) -> Config:
     """The configuration of --config or of the nearest pyproject.toml, with what the options say instead."""
-    from ..audit.config import load_config
+    from ..audit.config import load_config, read_config
 
-    found = load_config() if config is None else _config_file(Path(config))
+    found = load_config() if config is None else read_config(Path(config))
     if (chosen := codes(select)) is not None:
         found = dataclasses.replace(found, select=chosen)
     if (left_out := codes(ignore)) is not None:
         found = dataclasses.replace(found, ignore=left_out)
     found.rules()  # raises now, before the audit, for a rule that does not exist
     return found
-
-
-def _config_file(path: Path) -> Config:
-    """`[tool.upweave]` of exactly this file."""
-    import tomllib
-
-    from ..audit.config import parse_config
-
-    try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as e:
-        raise ConfigError(f"--config {path}: {getattr(e, 'strerror', None) or e}") from e
-    tool = table.get("tool", {})
-    if not isinstance(tool, dict) or "upweave" not in tool:
-        raise ConfigError(f"--config {path}: there is no [tool.upweave] in it")
-    return parse_config(tool["upweave"], path)
 
 
 def quiet() -> None:

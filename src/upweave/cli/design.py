@@ -77,7 +77,8 @@ def as_json(chain: tuple[Size, ...], steps: tuple[tuple[Candidate, ...], ...]) -
     """A list of steps: in, out, candidates (spec, coverage, shift, cost, reasons)."""
     import json
 
-    from ..audit.render.json import plain, spec_to_dict
+    from ..audit.plain import plain
+    from ..audit.render.json import spec_to_dict
 
     out: list[dict[str, Any]] = [
         {

@@ -200,21 +200,13 @@ class _Inference:
         return tuple(layout)
 
     @move.register
-    def _(self, op: ir.PixelShuffle, node: ir.Node) -> Layout | None:
+    def _(self, op: ir.PixelShuffle | ir.PixelUnshuffle, node: ir.Node) -> Layout | None:
+        move = moves.shuffle if isinstance(op, ir.PixelShuffle) else moves.unshuffle
         return self._spatial(
             node,
             len(op.factor),
-            lambda grids, _: [moves.shuffle(g, r) for g, r in zip(grids, op.factor, strict=True)],
-            "PixelShuffle",
-        )
-
-    @move.register
-    def _(self, op: ir.PixelUnshuffle, node: ir.Node) -> Layout | None:
-        return self._spatial(
-            node,
-            len(op.factor),
-            lambda grids, _: [moves.unshuffle(g, r) for g, r in zip(grids, op.factor, strict=True)],
-            "PixelUnshuffle",
+            lambda grids, _: [move(g, r) for g, r in zip(grids, op.factor, strict=True)],
+            type(op).__name__,
         )
 
     @move.register

@@ -18,42 +18,17 @@ no number in JSON (an infinite rejection, an undefined ratio) is null. Keys of `
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import fields
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ... import __version__
+from ..plain import plain
 
 if TYPE_CHECKING:
     from ...spec import Spec
     from ..finding import Finding
     from ..layer import Layer
     from ..report import Report
-
-
-def plain(value: Any) -> Any:
-    """The value in JSON's types alone: fractions and NumPy scalars as numbers, arrays as lists, non-finite as None."""
-    if value is None or isinstance(value, (bool, str)):
-        return value if not isinstance(value, str) else _text(value)
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, Fraction):
-        return int(value) if value.denominator == 1 else float(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {_text(str(k)): plain(v) for k, v in value.items()}
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(v) for v in (sorted(value, key=repr) if isinstance(value, (set, frozenset)) else value)]
-    return _text(str(value))
-
-
-def _text(value: str) -> str:
-    """The string without lone surrogates, which UTF-8 cannot hold."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def spec_to_dict(spec: Spec | None) -> dict[str, Any] | None:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ... import __version__
+from ..plain import plain
 from ..rule import all_rules
 from .docs import markdown_of, text_of
-from .json import counts, plain
+from .json import counts
 from .location import relative, split_where
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from .json import counts, plain
+from ..plain import plain
+from .json import counts
 
 if TYPE_CHECKING:
     from ..finding import Finding

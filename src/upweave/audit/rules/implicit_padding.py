@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from ...graph.ir import TransposedConvolution
 from ..context import Context
 from ..finding import Finding, Fix, Level
+from ..plain import plain
 from ..rule import Rule
 
 
@@ -51,9 +52,7 @@ class ImplicitPadding(Rule):
             found = runtime_disagreements(op.implicit)
             if not found:
                 continue
-            said = ", ".join(
-                f"{k} = {_plain(op.implicit[k])}" for k in ("auto_pad", "output_shape") if k in op.implicit
-            )
+            said = ", ".join(f"{k} = {plain(op.implicit[k])}" for k in ("auto_pad", "output_shape") if k in op.implicit)
             first = "; ".join(f"{d.runtime} {d.does}" for d in found[:3])
             more = f"; and {len(found) - 3} more" if len(found) > 3 else ""
             axes = op.spec.per_axis(layer.rank)
@@ -61,7 +60,7 @@ class ImplicitPadding(Rule):
             message = f"{said} leaves the padding to the runtime, and they differ: {first}{more}"
             moves = any(word in d.does for d in found for word in ("shift", "crop", "sides"))
             evidence = {
-                "implicit": {k: _plain(v) for k, v in op.implicit.items()},
+                "implicit": {k: plain(v) for k, v in op.implicit.items()},
                 "pads": pads,
                 "runtimes": [{"runtime": d.runtime, "does": d.does, "source": d.source} for d in found],
             }
@@ -70,7 +69,3 @@ class ImplicitPadding(Rule):
             yield self.finding(
                 layer.path, message, evidence=evidence, fix=fix, level=level, where=layer.where, node=layer.node
             )
-
-
-def _plain(value: object) -> object:
-    return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else value

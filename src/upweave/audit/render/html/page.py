@@ -9,8 +9,9 @@ from markupsafe import Markup
 
 from ...finding import Finding, Level
 from ...layer import Layer
+from ...plain import plain
 from ...report import Report
-from ..json import counts, plain
+from ..json import counts
 from ..words import big, describe, extents, plural, shape_words, summary, times, value_words
 from .figures import Figure
 from .figures.meeting import meeting_figures
