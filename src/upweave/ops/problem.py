@@ -1,0 +1,156 @@
+"""One transposed convolution bound to shapes: what a plan is made for and a kernel is run on.
+
+A `Problem` is a `ConvTranspose` spec that met an input and a weight. It is where shapes are checked, once, for every
+backend; behind it every number fits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ..errors import SpecError
+from ..spec import ConvTranspose, Ints
+
+LARGEST = 2**62
+"""No tensor here may have more elements than this, so that offsets in bytes cannot overflow 64 bits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A transposed convolution with every number known; one entry an axis in each tuple, 1 to 3 axes.
+
+    Input (batch, c_in, *size), weight (c_in, c_out/groups, *kernel), output (batch, c_out, *out).
+    """
+
+    batch: int
+    c_in: int
+    c_out: int
+    groups: int
+    size: tuple[int, ...]
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    out: tuple[int, ...]
+
+    @property
+    def rank(self) -> int:
+        """Number of spatial axes."""
+        return len(self.size)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the input, batch and channels first."""
+        return (self.batch, self.c_in, *self.size)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        """Shape of the weight, (C_in, C_out/g, k…)."""
+        return (self.c_in, self.c_out // self.groups, *self.kernel)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the output, batch and channels first."""
+        return (self.batch, self.c_out, *self.out)
+
+    @property
+    def multiplies(self) -> int:
+        """Multiplications of the definition: batch · C_in · C_out/g · ∏k · ∏H."""
+        return math.prod((self.batch, self.c_in, self.c_out // self.groups, *self.kernel, *self.size))
+
+
+def problem(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    bias_shape: Sequence[int] | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+) -> Problem:
+    """The problem of a batched input and a weight; `SpecError` names the numbers that do not fit together.
+
+    `input_shape` is (N, C_in, *size) with one to three spatial axes and a batch that may be empty.
+    H_T = s(H−1) − 2p + d(k−1) + 1 + o on each axis (the article, output size).
+    """
+    return _problem(
+        tuple(input_shape), tuple(weight_shape), None if bias_shape is None else tuple(bias_shape),
+        _hashable(stride), _hashable(padding), _hashable(output_padding), groups, _hashable(dilation),
+    )  # fmt: skip
+
+
+def _hashable(value: Ints) -> Ints:
+    return value if isinstance(value, int) else tuple(value)
+
+
+@lru_cache(maxsize=4096)
+def _problem(
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...] | None,
+    stride: Ints,
+    padding: Ints,
+    output_padding: Ints,
+    groups: int,
+    dilation: Ints,
+) -> Problem:
+    rank = len(input_shape) - 2
+    if not 1 <= rank <= 3:
+        raise SpecError(f"an input of shape {input_shape} has {rank} spatial axes; 1, 2 or 3 are possible")
+    if len(weight_shape) != rank + 2:
+        raise SpecError(
+            f"a weight of shape {weight_shape} does not fit an input of shape {input_shape}: "
+            f"it needs {rank + 2} axes (C_in, C_out/groups, and {rank} of the kernel)"
+        )
+    kernel = weight_shape[2:]
+    if min(input_shape[1:]) < 1 or input_shape[0] < 0:
+        raise SpecError(f"an input of shape {input_shape} is empty; only the batch may be 0")
+    if min(weight_shape) < 1:
+        raise SpecError(f"a weight of shape {weight_shape} is empty")
+    spec = ConvTranspose(
+        kernel, *(_every_axis(v, n, rank) for v, n in (
+            (stride, "stride"), (padding, "padding"), (output_padding, "output_padding"), (dilation, "dilation"))),
+        groups=groups,
+    )  # fmt: skip
+    s, p, o, d = spec.stride, spec.padding, spec.output_padding, spec.dilation
+    c_in, per_group = weight_shape[:2]
+    if input_shape[1] != c_in:
+        raise SpecError(f"the input has {input_shape[1]} channels, the weight of shape {weight_shape} reads {c_in}")
+    if c_in % groups:
+        raise SpecError(f"{c_in} input channels do not split into {groups} groups")
+    if bias_shape is not None and bias_shape != (per_group * groups,):
+        raise SpecError(f"a bias of shape {bias_shape} does not fit {per_group * groups} output channels")
+    out = tuple(
+        s[a] * (h - 1) - 2 * p[a] + d[a] * (kernel[a] - 1) + 1 + o[a]  # type: ignore[index,operator]
+        for a, h in enumerate(input_shape[2:])
+    )
+    if min(out) < 1:
+        raise SpecError(
+            f"an input of size {input_shape[2:]} gives an output of size {out} with kernel {kernel}, stride {s}, "
+            f"padding {p}, output_padding {o}, dilation {d}; every axis needs at least 1"
+        )
+    found = Problem(
+        input_shape[0], c_in, per_group * groups, groups, input_shape[2:], kernel, s, p, o, d, out  # type: ignore[arg-type]
+    )  # fmt: skip
+    for what, shape in (("input", found.input_shape), ("weight", weight_shape), ("output", found.output_shape)):
+        if math.prod(shape) > LARGEST or max(shape) > 2**31 - 1:
+            raise SpecError(f"the {what} would have shape {shape}, which is more than can be addressed")
+    if max(s) > 2**31 - 1 or max(d) > 2**31 - 1 or max(p) > 2**31 - 1:  # type: ignore[type-var,operator,arg-type]
+        raise SpecError(f"stride {s}, dilation {d} or padding {p} is more than 2147483647")
+    return found
+
+
+def _every_axis(value: Ints, name: str, rank: int) -> tuple[int, ...]:
+    if isinstance(value, int):
+        return (value,) * rank
+    if len(value) == 1:
+        return tuple(value) * rank
+    if len(value) != rank:
+        raise SpecError(f"{name} {value} has {len(value)} entries; the input has {rank} spatial axes")
+    return tuple(value)
