@@ -1,26 +1,130 @@
 """The bridge to the native core: is it there, and run it on memory.
 
 Everything here takes addresses (ints) of memory that is contiguous in its layout; shapes were checked by `problem`.
-No torch is imported. Set `UPWEAVE_NATIVE=0` to do without the core, `UPWEAVE_ISA=avx2` (or `baseline`, `avx512`, …) to
-choose its instruction set.
+No torch is imported. Set `UPWEAVE_NATIVE=0` to do without the core, `UPWEAVE_ISA` to one of `targets()` to choose its
+instruction set; both are read once, when the core is first asked for.
 """
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from .activation import ACTIVATIONS
 from .problem import Problem
+from .schedule import schedule
 
 DTYPES = ("float32", "bfloat16", "float64")
-"""Element types the core computes with; bfloat16 is storage alone, sums are float32."""
+"""Element types the core computes with, by its own numbers; bfloat16 is storage alone, sums are float32."""
+
+FORWARD, GRAD_INPUT = 0, 1
+
+
+class _Core(NamedTuple):
+    module: Any
+    isa: str
+    why_not: str
+
+
+@lru_cache(maxsize=1)
+def _core() -> _Core:
+    if os.environ.get("UPWEAVE_NATIVE", "") == "0":
+        return _Core(None, "", "the native core is turned off by UPWEAVE_NATIVE=0")
+    try:
+        from upweave import _native
+    except ImportError as error:
+        return _Core(None, "", f"the native core was not built, or does not load ({error})")
+    here = tuple(_native.targets())
+    isa = os.environ.get("UPWEAVE_ISA", "") or here[0]
+    if isa not in here:
+        return _Core(None, "", f"UPWEAVE_ISA={isa} is not among this build's and processor's: {', '.join(here)}")
+    return _Core(_native, isa, "")
 
 
 def available() -> bool:
     """True if the native core was built, loads, and is not turned off."""
-    return False
+    return _core().module is not None
 
 
 def why_not() -> str:
     """Why the native core is not available, in a sentence; empty if it is."""
-    return "not built yet"
+    return _core().why_not
+
+
+def targets() -> tuple[str, ...]:
+    """The instruction sets that were compiled in and that this processor has, best first; empty without a core."""
+    core = _core()
+    return () if core.module is None else tuple(core.module.targets())
+
+
+def isa() -> str:
+    """The instruction set in use; empty without a core."""
+    return _core().isa
+
+
+def pool() -> str:
+    """Whose threads the core uses: "torch" where torch is loaded, else "OpenMP", else "none"."""
+    core = _core()
+    return "" if core.module is None else str(core.module.pool())
+
+
+def default_threads() -> int:
+    """The number of threads that 0 stands for: torch's setting where torch is loaded, else OpenMP's; 1 without a core."""
+    core = _core()
+    return 1 if core.module is None else int(core.module.default_threads())
+
+
+class Compiled(NamedTuple):
+    """A kernel for one problem, and the key of the weights it reads."""
+
+    kernel: Any
+    layout: str
+
+
+@lru_cache(maxsize=1024)
+def compiled(
+    p: Problem,
+    dtype: str,
+    channels_last: bool = False,
+    activation: str = "none",
+    slope: float = 0.01,
+    direction: int = FORWARD,
+    threads: int = 1,
+    isa: str = "",
+) -> Compiled:
+    """The kernel for a problem, kept; building one takes tens of microseconds and looks at no data."""
+    core = _core()
+    if core.module is None:
+        raise RuntimeError(core.why_not)
+    isa = isa or core.isa
+    choice = schedule(
+        p, dtype=dtype, channels_last=channels_last, threads=threads, tile=_tile(isa, dtype),
+        direction="forward" if direction == FORWARD else "grad_input",
+    )  # fmt: skip
+    kernel = core.module.Kernel(
+        isa, _geometry(p, dtype, channels_last, direction, activation, slope), choice.rows, choice.tile_rows,
+        choice.tile, choice.channels, choice.chunk,
+    )  # fmt: skip
+    return Compiled(kernel, kernel.layout)
+
+
+@lru_cache(maxsize=64)
+def _tile(isa: str, dtype: str) -> tuple[int, int]:
+    """Lanes of a vector and rows of a micro-kernel."""
+    single, double, height = _core().module.tile(isa)
+    return (double if dtype == "float64" else single), height
+
+
+def _geometry(p: Problem, dtype: str, channels_last: bool, direction: int, activation: str, slope: float) -> Any:
+    def three(values: tuple[int, ...], lead: int) -> tuple[int, ...]:
+        return (lead,) * (3 - len(values)) + values
+
+    return _core().module.Geometry(
+        p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups, three(p.size, 1), three(p.out, 1), three(p.kernel, 1),
+        three(p.stride, 1), three(p.padding, 0), three(p.dilation, 1), DTYPES.index(dtype), channels_last, direction,
+        ACTIVATIONS.index(activation), slope,
+    )  # fmt: skip
 
 
 def forward(
@@ -34,26 +138,46 @@ def forward(
     activation: str = "none",
     slope: float = 0.01,
     threads: int = 0,
-    packed: object | None = None,
+    packed: Any = None,
 ) -> None:
     """y = activation(conv_transpose(x, weight) + bias); x and y in the same layout, weight in PyTorch's; bias may be 0.
 
     `threads` 0 asks torch, if it is loaded, or the machine. `packed`: what `pack` returned for this weight, or None.
     """
-    raise RuntimeError(why_not())
+    kernel = compiled(p, dtype, channels_last, activation, slope, FORWARD, threads or default_threads()).kernel
+    if packed is None:
+        packed = kernel.pack(weight, threads)
+    kernel.run(x, weight, packed, bias, y, threads)
 
 
-def pack(p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0) -> object:
-    """The weight in the order in which the kernel for this problem reads it; fits every batch and every size of the
-    same `pack_key`."""
-    raise RuntimeError(why_not())
+def pack(p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0) -> Any:
+    """The weight in the order in which the kernel reads it, with its size in `nbytes`.
+
+    It fits every problem with the same `pack_key`: another batch or another size mostly has the same.
+    """
+    found = compiled(p, dtype, channels_last, threads=threads or default_threads())
+    return found.kernel.pack(weight, threads)
+
+
+def pack_key(p: Problem, dtype: str, channels_last: bool, threads: int = 0) -> str:
+    """Problems with equal keys read equally packed weights."""
+    return compiled(p, dtype, channels_last, threads=threads or default_threads()).layout
 
 
 def grad_input(p: Problem, dtype: str, gy: int, weight: int, gx: int, threads: int = 0) -> None:
     """gx = the gradient of the input (the strided convolution of gy), batch and channels first."""
-    raise RuntimeError(why_not())
+    kernel = compiled(p, dtype, direction=GRAD_INPUT, threads=threads or default_threads()).kernel
+    kernel.run(gy, weight, kernel.pack(weight, threads), 0, gx, threads)
 
 
 def grad_weight(p: Problem, dtype: str, x: int, gy: int, gw: int, threads: int = 0) -> None:
     """gw = the gradient of the weight in PyTorch's layout, ∂L/∂w[ci, co, t] = Σ x[ci, i] · gy[co, s·i + d·t − p]."""
-    raise RuntimeError(why_not())
+    core = _core()
+    if core.module is None:
+        raise RuntimeError(core.why_not)
+    core.module.weight_gradient(core.isa, _geometry(p, dtype, False, FORWARD, "none", 0.0), x, gy, gw, threads)
+
+
+def fingerprint(address: int, nbytes: int) -> int:
+    """A number that changes almost surely when the memory does: a hash of 32 words spread over it."""
+    return int(_core().module.fingerprint(address, nbytes))

@@ -1,0 +1,239 @@
+// The extension module upweave._native: kernels as objects, memory as addresses.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/array.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#include <unistd.h>
+#endif
+
+#include "direct.h"
+#include "target.h"
+#include "threads.h"
+
+namespace nb = nanobind;
+using namespace upweave;
+
+namespace {
+
+using Three = std::array<int64_t, 3>;
+
+Geometry geometry(int64_t batch, int64_t groups, int64_t c_in, int64_t c_out, const Three& size, const Three& out,
+                  const Three& kernel, const Three& stride, const Three& padding, const Three& dilation, int dtype,
+                  bool channels_last, int direction, int activation, double slope) {
+    if (dtype < 0 || dtype > 2 || direction < 0 || direction > 1 || activation < 0 || activation > 5)
+        throw std::invalid_argument("native core: an enumeration is out of range");
+    Geometry g{};
+    g.batch = batch;
+    g.groups = groups;
+    g.c_in = c_in;
+    g.c_out = c_out;
+    for (int a = 0; a < 3; ++a) {
+        g.size[a] = size[a];
+        g.out[a] = out[a];
+        g.kernel[a] = kernel[a];
+        g.stride[a] = stride[a];
+        g.padding[a] = padding[a];
+        g.dilation[a] = dilation[a];
+    }
+    g.dtype = static_cast<Dtype>(dtype);
+    g.channels_last = channels_last;
+    g.direction = static_cast<Direction>(direction);
+    g.activation = static_cast<Activation>(activation);
+    g.slope = slope;
+    return g;
+}
+
+const Target& target_named(const std::string& name) {
+    const Target* t = find_target(name.c_str());
+    if (!t) throw std::invalid_argument("native core: this processor or build has no target '" + name + "'");
+    return *t;
+}
+
+int lanes(const Target& t, Dtype d) { return d == Dtype::float64 ? t.lanes_double : t.lanes_float; }
+size_t sum_size(Dtype d) { return d == Dtype::float64 ? 8 : 4; }
+size_t element_size(Dtype d) { return d == Dtype::float64 ? 8 : d == Dtype::float32 ? 4 : 2; }
+
+// Weights in the order of one kernel.
+struct Packed {
+    std::unique_ptr<void, void (*)(void*)> memory{nullptr, std::free};
+    int64_t bytes = 0;
+    bool finite = true;  // products with padding are skipped by definition; with an infinite weight 0 · ∞ would show
+};
+
+// Fresh output above a few MiB costs more in page faults than in arithmetic: ask for huge pages before the first touch.
+void huge_pages(void* at, size_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    const uintptr_t huge = uintptr_t{2} << 20;
+    const uintptr_t first = (reinterpret_cast<uintptr_t>(at) + huge - 1) / huge * huge;
+    const uintptr_t last = (reinterpret_cast<uintptr_t>(at) + bytes) / huge * huge;
+    if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#else
+    (void)at;
+    (void)bytes;
+#endif
+}
+
+template <class P> P* pointer(uint64_t address) { return reinterpret_cast<P*>(static_cast<uintptr_t>(address)); }
+
+class Kernel {
+public:
+    Kernel(const std::string& target, const Geometry& geo, const Blocks& blocks)
+        : target_(target_named(target)), tables_(make_tables(geo, blocks, lanes(target_, geo.dtype), target_.tile_height)) {
+        positions_ = 1;
+        for (int a = 0; a < 3; ++a) positions_ *= tables_.axis[a].count;
+        int64_t steps = 0;
+        for (auto& g : tables_.groups) steps += g.phases * g.taps;
+        work_ = static_cast<double>(steps) * static_cast<double>(tables_.reduce * tables_.produce * geo.groups) *
+                static_cast<double>(positions_ * geo.batch);
+        output_bytes_ = static_cast<size_t>(geo.batch * geo.groups * tables_.produce * tables_.out[0] * tables_.out[1] *
+                                            tables_.out[2]) * element_size(geo.dtype);
+    }
+
+    Packed* pack(uint64_t weight, int threads) const {  // owned by the caller
+        auto packed = std::make_unique<Packed>();
+        const size_t size = static_cast<size_t>(tables_.packed_size) * sum_size(tables_.geo.dtype);
+        packed->bytes = static_cast<int64_t>(size);
+        packed->memory.reset(std::aligned_alloc(64, (size + 64 + 63) / 64 * 64));
+        if (!packed->memory) throw std::bad_alloc();
+        if (size > (size_t{4} << 20)) huge_pages(packed->memory.get(), size);
+        nb::gil_scoped_release release;
+        const int64_t units = tables_.geo.groups * tables_.block_count;
+        void* to = packed->memory.get();
+        parallel(units, size < (1 << 16) ? 1 : team(threads), std::max<int64_t>(1, units / 64),
+                 [&](int64_t unit) { target_.pack(tables_, pointer<void>(weight), to, unit, unit + 1); });
+        packed->finite = all_finite(tables_.geo.dtype, to, tables_.packed_size);
+        return packed.release();
+    }
+
+    // `packed` is what `pack` of a kernel with the same `layout` returned for this weight.
+    void run(uint64_t source, uint64_t weight, const Packed& packed, uint64_t bias, uint64_t result, int threads) const {
+        if (tables_.geo.batch == 0) return;
+        if (packed.bytes != static_cast<int64_t>(tables_.packed_size * sum_size(tables_.geo.dtype)))
+            throw std::invalid_argument("native core: these weights were packed for another kernel");
+        nb::gil_scoped_release release;
+        const Arguments args{pointer<void>(source), packed.memory.get(), pointer<void>(bias), pointer<void>(result)};
+        if (output_bytes_ >= (size_t{4} << 20)) huge_pages(args.result, output_bytes_);
+        if (!packed.finite) return direct(tables_.geo, args.source, pointer<void>(weight), args.bias, args.result, team(threads));
+        const int64_t items = tables_.geo.groups * tables_.chunks * tables_.tiles;
+        const int many = work_ < 2e5 ? 1 : team(threads);
+        parallel(items, many, std::max<int64_t>(1, items / (16 * many)),
+                 [&](int64_t item) { target_.run(tables_, args, item); });
+    }
+
+    // Kernels with equal layouts read equally packed weights.
+    std::string layout() const {
+        std::string key = target_.name;
+        for (auto& g : tables_.groups) key += "/" + std::to_string(g.phases) + "x" + std::to_string(g.taps);
+        for (int a = 0; a < 3; ++a)
+            for (auto& g : tables_.axis[a].groups) {
+                key += "|";
+                for (auto& tap : g.tap)
+                    for (int t : tap) key += std::to_string(t) + ",";
+            }
+        return key + "#" + std::to_string(tables_.block_count);
+    }
+
+    int64_t workspace() const {  // bytes a thread, but for lists of a few KiB
+        return (tables_.panel_size + tables_.scratch_size) * static_cast<int64_t>(sum_size(tables_.geo.dtype));
+    }
+    int64_t items() const { return tables_.geo.groups * tables_.chunks * tables_.tiles; }
+    const Tables& tables() const { return tables_; }
+
+private:
+    static int team(int threads) { return threads > 0 ? threads : default_threads(); }
+
+    const Target& target_;
+    Tables tables_;
+    int64_t positions_;
+    double work_;
+    size_t output_bytes_;
+};
+
+void weight_gradient(const std::string& target, const Geometry& geo, uint64_t x, uint64_t gy, uint64_t gw, int threads) {
+    const Target& t = target_named(target);
+    nb::gil_scoped_release release;
+    threads = threads > 0 ? threads : default_threads();
+    const size_t weights = static_cast<size_t>(geo.groups * geo.c_in * geo.c_out * geo.kernel[0] * geo.kernel[1] * geo.kernel[2]);
+    if (geo.batch == 0) {
+        std::memset(pointer<void>(gw), 0, weights * element_size(geo.dtype));
+        return;
+    }
+    const int64_t parts = t.gradient_parts(geo, threads), items = t.gradient_items(geo, threads);
+    std::vector<char> sums(parts > 1 ? weights * static_cast<size_t>(parts) * sum_size(geo.dtype) : 0);
+    const WeightGradient w{geo, pointer<void>(x), pointer<void>(gy), parts > 1 ? sums.data() : pointer<void>(gw)};
+    parallel(items, threads, 1, [&](int64_t item) { t.gradient(w, threads, item); });
+    if (parts > 1) add_parts(geo.dtype, sums.data(), parts, static_cast<int64_t>(weights), pointer<void>(gw));
+}
+
+std::vector<std::string> target_names() {
+    int count = 0;
+    auto* list = targets(&count);
+    std::vector<std::string> names;
+    for (int i = 0; i < count; ++i) names.push_back(list[i]->name);
+    return names;
+}
+
+// A number that changes when the memory does, almost surely: 32 samples of 8 bytes spread over it.
+uint64_t fingerprint(uint64_t address, int64_t bytes) {
+    const char* at = pointer<char>(address);
+    uint64_t mixed = static_cast<uint64_t>(bytes);
+    const int64_t words = bytes / 8;
+    for (int64_t i = 0; i < 32; ++i) {
+        uint64_t word = 0;
+        if (words > 0) std::memcpy(&word, at + (words - 1) * i / 31 * 8, 8);
+        else std::memcpy(&word, at, static_cast<size_t>(bytes));
+        mixed = (mixed ^ word) * 0x9E3779B97F4A7C15u;
+        mixed ^= mixed >> 29;
+    }
+    return mixed;
+}
+
+}  // namespace
+
+NB_MODULE(_native, m) {
+    m.doc() = "The native core of Upweave: transposed convolutions on memory. Use upweave.conv_transpose.";
+    nb::class_<Geometry>(m, "Geometry")
+        .def("__init__",
+             [](Geometry* self, int64_t batch, int64_t groups, int64_t c_in, int64_t c_out, const Three& size, const Three& out,
+                const Three& kernel, const Three& stride, const Three& padding, const Three& dilation, int dtype,
+                bool channels_last, int direction, int activation, double slope) {
+                 new (self) Geometry(geometry(batch, groups, c_in, c_out, size, out, kernel, stride, padding, dilation, dtype,
+                                              channels_last, direction, activation, slope));
+             });
+    nb::class_<Packed>(m, "Packed")
+        .def_prop_ro("nbytes", [](const Packed& p) { return p.bytes; })
+        .def_prop_ro("finite", [](const Packed& p) { return p.finite; });
+    nb::class_<Kernel>(m, "Kernel")
+        .def("__init__",
+             [](Kernel* self, const std::string& target, const Geometry& geo, bool rows, int64_t tile_rows, int64_t tile,
+                int64_t channels, int64_t chunk) {
+                 new (self) Kernel(target, geo, Blocks{rows, tile_rows, tile, channels, chunk});
+             })
+        .def("pack", &Kernel::pack)
+        .def("run", &Kernel::run)
+        .def_prop_ro("layout", &Kernel::layout)
+        .def_prop_ro("workspace", &Kernel::workspace)
+        .def_prop_ro("items", &Kernel::items)
+        .def_prop_ro("block", [](const Kernel& k) { return k.tables().block; });
+    m.def("weight_gradient", &weight_gradient);
+    m.def("targets", &target_names);
+    m.def("tile", [](const std::string& name) {
+        const Target& t = target_named(name);
+        return std::array<int, 3>{t.lanes_float, t.lanes_double, t.tile_height};
+    });
+    m.def("default_threads", &default_threads);
+    m.def("pool", [] { return std::string(pool_name()); });
+    m.def("fingerprint", &fingerprint);
+}

@@ -1,0 +1,224 @@
+#include "tables.h"
+
+#include <algorithm>
+#include <map>
+#include <stdexcept>
+#include <string>
+
+namespace upweave {
+namespace {
+
+int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+void require(bool ok, const char* what) {
+    if (!ok) throw std::invalid_argument(std::string("native core: ") + what);
+}
+
+// The taps that residue r of a transposed convolution reads, or that every output of a strided one reads.
+AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, int64_t d, Direction direction) {
+    AxisPhases a;
+    const bool forward = direction == Direction::forward;
+    // An input of one sample has any stride we like: with stride `out` every output is its own phase with one tap.
+    a.step_out = !forward ? 1 : in == 1 ? out : s;
+    a.step_in = forward ? 1 : s;
+    a.phases = std::min(a.step_out, out);
+    a.count = ceil_div(out, a.step_out);
+    a.group.assign(a.phases, -1);
+    a.index.assign(a.phases, -1);
+
+    std::vector<std::vector<std::pair<int64_t, int>>> taps(a.phases);  // (offset, tap)
+    for (int64_t t = 0; t < k; ++t) {
+        if (!forward) {
+            const int64_t offset = d * t - p, last = a.step_in * (a.count - 1) + offset;
+            if (offset < in && last >= 0) taps[0].push_back({offset, static_cast<int>(t)});
+            continue;
+        }
+        const int64_t at = d * t - p;                                 // output of input 0
+        const int64_t r = ((at % a.step_out) + a.step_out) % a.step_out;
+        if (r >= a.phases) continue;
+        const int64_t offset = (r - at) / a.step_out;
+        const int64_t last = (out - 1 - r) / a.step_out;              // last position of this phase
+        if (offset < in && last + offset >= 0) taps[r].push_back({offset, static_cast<int>(t)});
+    }
+    std::map<std::vector<int64_t>, std::vector<int64_t>> members;
+    for (int64_t r = 0; r < a.phases; ++r) {
+        std::sort(taps[r].begin(), taps[r].end());
+        std::vector<int64_t> key;
+        for (auto& [offset, tap] : taps[r]) {
+            key.push_back(offset);
+            a.offsets.push_back(offset);
+        }
+        if (!key.empty()) members[key].push_back(r);
+    }
+    std::sort(a.offsets.begin(), a.offsets.end());
+    a.offsets.erase(std::unique(a.offsets.begin(), a.offsets.end()), a.offsets.end());
+    for (auto& [key, residues] : members) {
+        AxisPhases::Group g;
+        for (int64_t offset : key)
+            g.offset.push_back(static_cast<int>(std::lower_bound(a.offsets.begin(), a.offsets.end(), offset) -
+                                                a.offsets.begin()));
+        for (int64_t r : residues) {
+            a.group[r] = static_cast<int>(a.groups.size());
+            a.index[r] = static_cast<int>(g.phases.size());
+            g.phases.push_back(r);
+            std::vector<int> tap;
+            for (auto& entry : taps[r]) tap.push_back(entry.second);
+            g.tap.push_back(std::move(tap));
+        }
+        a.groups.push_back(std::move(g));
+    }
+    return a;
+}
+
+// Cost of a block of `channels` rows-per-phase in micro-kernel steps for each channel: a tile of m rows takes about
+// m + 1 (its loads and the loop), and rows are shared out evenly over as few tiles as possible.
+double block_cost(const std::vector<PhaseGroup>& groups, int64_t channels, int height) {
+    double cost = 0;
+    for (auto& g : groups) {
+        const int64_t rows = channels * g.phases;
+        cost += static_cast<double>(g.taps) * static_cast<double>(rows + ceil_div(rows, height));
+    }
+    return cost / static_cast<double>(channels);
+}
+
+}  // namespace
+
+Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int tile_height) {
+    Tables t{};
+    t.geo = geo;
+    t.blocks = blocks;
+    t.lanes = lanes;
+    t.tile_height = tile_height;
+    const bool forward = geo.direction == Direction::forward;
+    t.reduce = forward ? geo.c_in : geo.c_out;
+    t.produce = forward ? geo.c_out : geo.c_in;
+    require(geo.batch >= 0 && geo.groups >= 1 && t.reduce >= 1 && t.produce >= 1, "batch, groups or channels");
+    for (int a = 0; a < 3; ++a) {
+        require(geo.size[a] >= 1 && geo.out[a] >= 1 && geo.kernel[a] >= 1 && geo.stride[a] >= 1 &&
+                    geo.dilation[a] >= 1, "a size, kernel, stride or dilation below 1");
+        t.in[a] = forward ? geo.size[a] : geo.out[a];
+        t.out[a] = forward ? geo.out[a] : geo.size[a];
+        t.axis[a] = phases_of(t.in[a], t.out[a], geo.kernel[a], geo.stride[a], geo.padding[a], geo.dilation[a],
+                              geo.direction);
+    }
+    t.phases = t.axis[0].phases * t.axis[1].phases * t.axis[2].phases;
+
+    for (size_t d = 0; d < t.axis[0].groups.size(); ++d)
+        for (size_t h = 0; h < t.axis[1].groups.size(); ++h)
+            for (size_t w = 0; w < t.axis[2].groups.size(); ++w) {
+                PhaseGroup g{};
+                g.axis_group[0] = static_cast<int>(d);
+                g.axis_group[1] = static_cast<int>(h);
+                g.axis_group[2] = static_cast<int>(w);
+                g.phases = g.taps = 1;
+                for (int a = 0; a < 3; ++a) {
+                    auto& part = t.axis[a].groups[g.axis_group[a]];
+                    g.phases *= static_cast<int64_t>(part.phases.size());
+                    g.taps *= static_cast<int64_t>(part.offset.size());
+                }
+                t.groups.push_back(std::move(g));
+            }
+
+    // blocks of output channels: what fills the micro-kernel's rows best, at most about 8 tiles high
+    const int64_t most = std::max<int64_t>(1, std::min<int64_t>(t.produce, 8 * tile_height / std::max<int64_t>(1, t.phases)));
+    int64_t best = 1;
+    for (int64_t c = 2; c <= most; ++c)
+        if (block_cost(t.groups, c, tile_height) < block_cost(t.groups, best, tile_height) - 1e-9) best = c;
+    t.block_count = ceil_div(t.produce, best);
+    t.block = ceil_div(t.produce, t.block_count);
+    t.block_rows = 0;
+    for (auto& g : t.groups) {
+        g.first_row = t.block_rows;
+        t.block_rows += t.block * g.phases;
+    }
+    for (int64_t b = 0; b < t.block_count; ++b) {
+        const int64_t channels = t.block_begin(b + 1) - t.block_begin(b);
+        for (auto& g : t.groups) {
+            t.packed_at.push_back(t.packed_group);
+            t.packed_group += channels * g.phases * g.taps * t.reduce;
+        }
+    }
+    t.packed_size = t.packed_group * geo.groups;
+
+    t.rows.assign(t.phases, Row{-1, 0});
+    for (int64_t f = 0; f < t.phases; ++f) {
+        const int64_t r[3] = {f / (t.axis[1].phases * t.axis[2].phases), f / t.axis[2].phases % t.axis[1].phases,
+                              f % t.axis[2].phases};
+        for (auto& g : t.groups) {
+            int64_t at = 0;
+            bool here = true;
+            for (int a = 0; a < 3; ++a) {
+                here = here && t.axis[a].group[r[a]] == g.axis_group[a];
+                at = at * static_cast<int64_t>(t.axis[a].groups[g.axis_group[a]].phases.size()) + t.axis[a].index[r[a]];
+            }
+            if (here) t.rows[f] = Row{g.first_row + at, g.phases};
+        }
+    }
+
+    // the panel and the tiles of positions
+    const int64_t channels = std::clamp<int64_t>(blocks.channels, 1, t.reduce);
+    t.blocks.channels = channels;
+    int64_t span[3], first[3];
+    for (int a = 0; a < 3; ++a) {
+        first[a] = t.axis[a].offsets.empty() ? 0 : t.axis[a].offsets.front();
+        span[a] = t.axis[a].offsets.empty() ? 0 : t.axis[a].offsets.back() - first[a];
+    }
+    if (blocks.rows) {
+        require(t.axis[0].step_in == 1 && t.axis[1].step_in == 1 && t.axis[2].step_in == 1, "rows need stride 1");
+        t.blocks.tile = std::clamp<int64_t>(blocks.tile, 1, t.axis[2].count);
+        t.blocks.tile_rows = std::clamp<int64_t>(blocks.tile_rows, 1, t.axis[1].count);
+        const int64_t width = round_up(t.blocks.tile, lanes);
+        // One line over all rows wastes what is between two rows; a line for each wastes what is behind its last vector.
+        const int64_t line = (t.blocks.tile_rows - 1) * (t.blocks.tile + span[2]) + t.blocks.tile;
+        t.flat = round_up(line, lanes) <= t.blocks.tile_rows * width;
+        t.row_pitch = t.flat ? t.blocks.tile + span[2] : round_up(width + span[2], lanes);
+        t.column_pitch = t.flat ? t.row_pitch : width;
+        t.panel_rows = t.blocks.tile_rows + span[1];
+        t.channel_stride = static_cast<int64_t>(std::max<size_t>(1, t.axis[0].offsets.size())) * t.panel_rows * t.row_pitch;
+        t.columns = t.flat ? round_up(line, lanes) : t.blocks.tile_rows * width;
+        t.tile_grid[0] = geo.batch * t.axis[0].count;
+        t.tile_grid[1] = ceil_div(t.axis[1].count, t.blocks.tile_rows);
+        t.tile_grid[2] = ceil_div(t.axis[2].count, t.blocks.tile);
+        t.tiles = t.tile_grid[0] * t.tile_grid[1] * t.tile_grid[2];
+    } else {
+        const int64_t positions = geo.batch * t.axis[0].count * t.axis[1].count * t.axis[2].count;
+        t.blocks.tile = round_up(std::clamp<int64_t>(blocks.tile, 1, std::max<int64_t>(1, positions)), lanes);
+        t.columns = t.blocks.tile;
+        t.channel_stride = t.columns;
+        for (auto& a : t.axis) t.channel_stride *= static_cast<int64_t>(std::max<size_t>(1, a.offsets.size()));
+        t.tiles = ceil_div(positions, t.columns);
+    }
+    // odd multiples of a cache line, so that channels do not all fall into the same sets
+    t.channel_stride = round_up(t.channel_stride, lanes);
+    if ((t.channel_stride / lanes) % 2 == 0) t.channel_stride += lanes;
+    t.panel_size = channels * t.channel_stride + 2 * lanes;
+    require(t.panel_size < (int64_t{1} << 29), "the panel is too large");
+
+    for (auto& g : t.groups) {
+        g.address.resize(channels * g.taps);
+        size_t at = 0;
+        for (int64_t c = 0; c < channels; ++c)
+            for (int d : t.axis[0].groups[g.axis_group[0]].offset)
+                for (int h : t.axis[1].groups[g.axis_group[1]].offset)
+                    for (int w : t.axis[2].groups[g.axis_group[2]].offset) {
+                        int64_t o;
+                        if (blocks.rows)
+                            o = (d * t.panel_rows + t.axis[1].offsets[h] - first[1]) * t.row_pitch +
+                                t.axis[2].offsets[w] - first[2];
+                        else
+                            o = ((d * static_cast<int64_t>(t.axis[1].offsets.size()) + h) *
+                                     static_cast<int64_t>(t.axis[2].offsets.size()) + w) * t.columns;
+                        g.address[at++] = static_cast<int32_t>(c * t.channel_stride + o);
+                    }
+    }
+
+    t.chunk_blocks = std::clamp<int64_t>(ceil_div(std::max<int64_t>(1, blocks.chunk), t.block), 1, t.block_count);
+    t.chunks = ceil_div(t.block_count, t.chunk_blocks);
+    const bool split = channels < t.reduce;  // partial sums of the whole chunk wait between panels
+    t.scratch_size = (split ? t.chunk_blocks : 1) * t.block_rows * t.columns;
+    require(t.scratch_size < (int64_t{1} << 31), "the scratch is too large");
+    return t;
+}
+
+}  // namespace upweave
