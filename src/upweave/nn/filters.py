@@ -1,4 +1,4 @@
-"""Interpolation filters on one axis of a layer's weights: a shape, sampled, and scaled so that every phase adds up to 1.
+"""Interpolation filters along one axis of a weight: a shape, sampled, and scaled so that every phase adds up to 1.
 
     triangle        max(0, 1 − |u − c|/s)                    linear interpolation
     windowed sinc   sinc((u − c)/s) · window                  the ideal low-pass, cut at π/s with gain s, made finite
@@ -29,20 +29,21 @@ def triangle(u: Tensor, stride: int) -> Tensor:
 def windowed_sinc(u: Tensor, stride: int, window: Window, beta: float) -> Tensor:
     """The ideal low-pass for `stride` at the positions u times a window over the kernel, before its phases are scaled.
 
-    The Kaiser window is I₀(β√(1 − x²))/I₀(β) with x = ±1 at the kernel's ends; the Hann window reaches zero one step
-    beyond them, so that no weight is wasted.
+    The Kaiser window is I₀(β√(1 − x²)), up to a factor, with x = ±1 at the kernel's ends; the Hann window reaches zero
+    one step beyond them, so that no weight is wasted.
     """
     v = _from_centre(u)
-    ideal = torch.special.sinc(v / stride)
+    ideal: Tensor = torch.special.sinc(v / stride)
     reach = float(v.abs().max())
     if reach == 0:
         return ideal
     if window == "hann":
         step = float(v.sort().values.diff().min())
-        return ideal * torch.cos(math.pi / 2 * v / (reach + step)).square()
+        return ideal * (math.pi / 2 * v / (reach + step)).cos().square()
     x = v / reach
-    bell = torch.special.i0(beta * (1 - x * x).clamp_min(0).sqrt())
-    return ideal * bell / torch.special.i0(torch.as_tensor(beta, dtype=v.dtype))
+    y = beta * (1 - x * x).clamp_min(0).sqrt()
+    bell: Tensor = torch.special.i0e(y) * (y - beta).exp()  # I₀(y)·e^−β, which no β overflows
+    return ideal * bell
 
 
 def separable(layout: Layout, lines: list[Tensor]) -> Tensor:
@@ -57,8 +58,8 @@ def separable(layout: Layout, lines: list[Tensor]) -> Tensor:
         if bool((sums <= 1e-3).any()):
             r = int(sums.argmin())
             raise SpecError(
-                f"axis {a}: the filter has a sum of {float(sums[r]):.3g} on the phase of tap {_first(member[r])}, which "
-                f"cannot be scaled to 1 (kernel {layout.kernel[a]}, stride {layout.stride[a]}, dilation "
+                f"axis {a}: the filter has a sum of {float(sums[r]):.3g} on the phase of tap {_first(member[r])}, which"
+                f" cannot be scaled to 1 (kernel {layout.kernel[a]}, stride {layout.stride[a]}, dilation "
                 f"{layout.dilation[a]})"
             )
         out = out[..., None] * (line / (sums @ member))

@@ -49,7 +49,7 @@ def he_normal_(
     groups: int | None = None,
     upscale_factor: Ints | None = None,
 ) -> Tensor:
-    """Normal draws of variance gain²/fan: signals keep their size forwards ("fan_in") or gradients backwards ("fan_out").
+    """Normal draws of variance gain²/fan, which keeps signals in size forwards ("fan_in") or backwards ("fan_out").
 
     Fan-in is (C_in/g)·∏k/s, the mean over phases, and fan-out (C_out/g)·∏k. Where s does not divide k, phases have
     different numbers of taps T_r; `per_phase` draws phase r with the variance times (∏k/s)/T_r, which gives all phases
@@ -189,9 +189,9 @@ def windowed_sinc_(
     """The ideal low-pass, cut at π/s with gain s and made finite by a window; channel i of a group to channel i alone.
 
     w[u] = ∏ sinc((u − c)/s)·window, c the middle of the kernel, each phase scaled to the sum 1. The longer the kernel,
-    the better the images are removed: at k = 8s more than a triangle does. `beta` shapes the Kaiser window, from 0 (none)
-    to about 10 (soft). Raises `SpecError` for another window, a beta below 0, where a phase has no tap or one that
-    cannot be scaled, or C_in ≠ C_out. Source: the article, zero insertion and signal reconstruction; Kaiser's window.
+    the better the images are removed: at k = 8s more than a triangle does. `beta` shapes the Kaiser window, from 0
+    (none) to about 10 (soft). Raises `SpecError` for another window, a beta below 0, a phase that has no tap or cannot
+    be scaled, or C_in ≠ C_out. Source: the article, zero insertion and signal reconstruction; Kaiser's window.
     """
     weight, layout = resolve(what, stride, dilation, groups, upscale_factor)
     if window not in ("kaiser", "hann"):

@@ -202,8 +202,8 @@ def layout_of(weight: Tensor, factor: Ints, dilation: Ints, groups: int, *, shuf
     rank = weight.ndim - 2
     if rank < 1 or 0 in weight.shape:
         raise SpecError(
-            f"a weight of shape {tuple(weight.shape)} cannot be an upsampling layer's: it needs two axes of channels and "
-            "at least one of the kernel, none of them empty"
+            f"a weight of shape {tuple(weight.shape)} cannot be an upsampling layer's: it needs two axes of channels, "
+            "and at least one of the kernel, none of them empty"
         )
     kernel = tuple(int(k) for k in weight.shape[2:])
     every = {"upscale_factor" if shuffled else "stride": factor, "dilation": dilation}

@@ -95,10 +95,10 @@ class EqualPhaseGain(nn.Module):
 
 
 class EqualPhaseBias(nn.Module):
-    """A parametrisation for the bias of a convolution in front of a pixel shuffle: one value for all phases, their mean.
+    """A parametrisation of the bias of a convolution in front of a pixel shuffle: all phases get their mean.
 
-    A transposed convolution has one bias a channel and needs none of it. `phases` is ∏s; the bias has shape (C_out·∏s,).
-    Raises `SpecError` for a bias that does not divide.
+    A transposed convolution has one bias a channel and needs none of it. `phases` is ∏s; the bias has the shape
+    (C_out·∏s,). Raises `SpecError` for a bias that does not divide.
     """
 
     def __init__(self, phases: int) -> None:

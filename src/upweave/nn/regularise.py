@@ -1,4 +1,4 @@
-"""Differentiable penalties on a layer's weight, each the share in [0, 1] of something unwanted, and 0 where there is none.
+"""Differentiable penalties on a weight: each the share in [0, 1] of something unwanted, 0 where there is none.
 
     phase_gain_imbalance     what a constant input turns into a checkerboard
     image_rejection_loss     what a white input leaves in the images of its spectrum
@@ -6,13 +6,13 @@
     phase_response_similarity   the same for what they do to each frequency, whatever their delays
 
 All four ignore the scale of the weight, so that they do not pull it towards zero; a weight of zeros has the penalty 0.
-They take a layer, or a weight with its numbers, as the initialisers do; half precision is computed in single. They raise
-`SpecError` for what is no upsampling layer.
+They take a layer, or a weight with its numbers, as the initialisers do; half precision is computed in single. They
+raise `SpecError` for what is no upsampling layer.
 """
 
 from __future__ import annotations
 
-import math
+import itertools
 from collections.abc import Callable, Iterator
 
 import torch
@@ -52,9 +52,10 @@ def image_rejection_loss(
 ) -> Tensor:
     """The share of a white input's output power that lies in images, outside |ω| ≤ π/s: a scalar.
 
-    L = 1 − ΣhᵀBh/Σ‖h‖² over channel pairs, B[u, v] = sinc((u−v)/s)/s on each axis. `upweave.image_rejection(...).typical`
-    is 10·log₁₀((1−L)/L) dB: 0 dB is 1/2 and 20 dB about 1/100. It is 0 only for stride 1, since no finite kernel removes
-    the images wholly; zero insertion alone has 1 − 1/∏s. Source: the article, zero insertion and signal reconstruction.
+    L = 1 − ΣhᵀBh/Σ‖h‖² over channel pairs, B[u, v] = sinc((u−v)/s)/s on each axis, and
+    `upweave.image_rejection(...).typical` is 10·log₁₀((1−L)/L) dB: 0 dB is 1/2, and 20 dB about 1/100. It is 0 only for
+    stride 1, since no finite kernel removes the images wholly; zero insertion alone has 1 − 1/∏s.
+    Source: the article, zero insertion and signal reconstruction.
     """
     x, layout = _canonical(what, stride, dilation, groups, upscale_factor)
     bands = []
@@ -97,8 +98,8 @@ def phase_response_similarity(
     """The share of the phases' power spectra that differs, Σ∫(P_r − P̄)²/Σ∫P_r² with P_r = |F_r(ω)|²: a scalar.
 
     Zero iff, for each pair of channels, all phases treat the size of every frequency alike, whatever their delays and
-    signs: so are the phases of the ideal filter, and those of linear interpolation by 2. The integrals over ω are exact:
-    P_r is a trigonometric polynomial, sampled at 2T − 1 points an axis.
+    signs: so are the phases of the ideal filter, and those of linear interpolation by 2. The integrals over ω are
+    exact: P_r is a trigonometric polynomial, sampled at 2T − 1 points an axis.
     """
     x, layout = _canonical(what, stride, dilation, groups, upscale_factor)
     f = layout.phases(x)
@@ -112,14 +113,13 @@ def phase_response_similarity(
 def upsampling_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Ints | None]]:
     """The layers of a model that the remedies are for, each once: (name, layer, upscale_factor).
 
-    Transposed convolutions with a stride, `SubPixelConv` layers, and convolutions directly in front of a pixel shuffle in
-    an `nn.Sequential`; the factor is None for all but the last.
+    Transposed convolutions with a stride, `SubPixelConv` layers, and convolutions directly in front of a pixel shuffle
+    in an `nn.Sequential`; the factor is None for all but the last.
     """
     factors: dict[int, Ints] = {}
     for module in model.modules():
         if isinstance(module, nn.Sequential):
-            members = list(module)
-            for first, then in zip(members, members[1:], strict=False):
+            for first, then in itertools.pairwise(module):
                 if isinstance(first, nn.Conv2d) and isinstance(then, nn.PixelShuffle) and then.upscale_factor > 1:
                     factors[id(first)] = then.upscale_factor
     for name, module in model.named_modules():
@@ -142,7 +142,9 @@ def regularisation(model: nn.Module, penalty: Callable[..., Tensor] = phase_gain
         value = penalty(layer, upscale_factor=factor)
         total = value if total is None else total + value.to(total.device)
     if total is None:
-        raise SpecError(f"{type(model).__name__} has no transposed convolution with a stride and no sub-pixel convolution")
+        raise SpecError(
+            f"{type(model).__name__} has no transposed convolution with a stride and no sub-pixel convolution"
+        )
     return total
 
 
@@ -159,4 +161,4 @@ def _phase_axes(layout: Layout) -> tuple[int, ...]:
 
 def _share(part: Tensor, whole: Tensor) -> Tensor:
     """part/whole, and 0 with a gradient of 0 where there is nothing at all."""
-    return part / whole.clamp_min(math.sqrt(torch.finfo(whole.dtype).tiny))
+    return part / whole.clamp_min(torch.finfo(whole.dtype).tiny)
