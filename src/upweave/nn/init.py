@@ -180,7 +180,7 @@ def windowed_sinc_(
     what: Target,
     *,
     window: Window = "kaiser",
-    beta: float = 5.0,
+    beta: float = 3.0,
     stride: Ints | None = None,
     dilation: Ints | None = None,
     groups: int | None = None,
@@ -189,8 +189,8 @@ def windowed_sinc_(
     """The ideal low-pass, cut at π/s with gain s and made finite by a window; channel i of a group to channel i alone.
 
     w[u] = ∏ sinc((u − c)/s)·window, c the middle of the kernel, each phase scaled to the sum 1. The longer the kernel,
-    the better the images are removed: at k = 8s more than a triangle does. `beta` shapes the Kaiser window, from 0
-    (none) to about 10 (soft). Raises `SpecError` for another window, a beta below 0, a phase that has no tap or cannot
+    the better the images are removed, from k = 6s on better than by a triangle. `beta` shapes the Kaiser window: the
+    greater, the less ripple and the wider the transition (0 is no window, 5 what long resampling filters take). Raises `SpecError` for another window, a beta below 0, a phase that has no tap or cannot
     be scaled, or C_in ≠ C_out. Source: the article, zero insertion and signal reconstruction; Kaiser's window.
     """
     weight, layout = resolve(what, stride, dilation, groups, upscale_factor)

@@ -1,4 +1,4 @@
-"""Convolve to ∏s times the channels, then weave them: the sub-pixel convolution, centred, and equal at first."""
+"""Convolve to ∏s times the channels, then weave them into the grid: the sub-pixel convolution, centred."""
 
 from __future__ import annotations
 
