@@ -113,7 +113,7 @@ def test_a_pixel_shuffle_stays_flat_with_its_bias(make):
     parts = phases(interior(model(torch.ones(1, 2, 6, 6)), 4), 2)
     for part in parts.values():
         torch.testing.assert_close(part, parts[(0, 0)])
-    assert float(parts[(0, 0)].std()) > 0.01  # of the channels: nothing trivial
+    assert parts[(0, 0)].std().item() > 0.01  # of the channels: nothing trivial
 
 
 def test_the_state_goes_round():

@@ -35,7 +35,7 @@ def test_imbalance_is_theorys(case: Case) -> None:
     assert found == pytest.approx(upweave.gain_imbalance(case.spec, case.weight).deviation ** 2, abs=1e-12)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(cases(gaps=True))
 def test_image_share_is_theorys(case: Case) -> None:
     found = float(image_rejection_loss(case.weight, **case.numbers))
@@ -91,8 +91,8 @@ def test_where_they_are_zero():
 @pytest.mark.parametrize("penalty", PENALTIES)
 @pytest.mark.parametrize(("shape", "numbers"), [
     ((2, 2, 5), {"stride": 2}),
-    ((2, 1, 3, 4), {"stride": (2, 3), "groups": 2}),
-    ((8, 1, 3), {"upscale_factor": 4, "dilation": 2}),
+    ((2, 1, 2, 3), {"stride": (2, 3), "groups": 2}),
+    ((4, 1, 2), {"upscale_factor": 2, "dilation": 2}),
     ((1, 1, 3, 2, 2), {"stride": 2}),
 ])  # fmt: skip
 def test_gradients(penalty, shape, numbers):

@@ -140,14 +140,14 @@ def orthogonal_(
     canonical = layout.split(_blank(weight)).contiguous()
     g, rows, per = canonical.shape[:3]
     flat = canonical.reshape(g, rows, per, -1)
-    label = _phase_labels(layout).to(weight.device)
+    label = _phase_labels(layout)
     for r in range(math.prod(layout.stride)):
         taps = (label == r).nonzero()[:, 0]
         n = per * len(taps)
         for group in range(g):
             matrix = torch.empty(rows, n, dtype=flat.dtype, device=flat.device)
             nn.init.orthogonal_(matrix, gain * math.sqrt(max(1.0, rows / n)), generator=generator)
-            flat[group][:, :, taps] = matrix.reshape(rows, per, len(taps))
+            flat[group].index_copy_(2, taps.to(flat.device), matrix.reshape(rows, per, len(taps)))
     return _write(what, weight, layout.join(flat.reshape(canonical.shape)))
 
 
@@ -190,8 +190,9 @@ def windowed_sinc_(
 
     w[u] = ∏ sinc((u − c)/s)·window, c the middle of the kernel, each phase scaled to the sum 1. The longer the kernel,
     the better the images are removed, from k = 6s on better than by a triangle. `beta` shapes the Kaiser window: the
-    greater, the less ripple and the wider the transition (0 is no window, 5 what long resampling filters take). Raises `SpecError` for another window, a beta below 0, a phase that has no tap or cannot
-    be scaled, or C_in ≠ C_out. Source: the article, zero insertion and signal reconstruction; Kaiser's window.
+    greater, the less ripple and the wider the transition (0 is no window, 5 what long resampling filters take). Raises
+    `SpecError` for another window, a beta below 0, a phase that has no tap or cannot be scaled, or C_in ≠ C_out.
+    Source: the article, zero insertion and signal reconstruction; Kaiser's window.
     """
     weight, layout = resolve(what, stride, dilation, groups, upscale_factor)
     if window not in ("kaiser", "hann"):

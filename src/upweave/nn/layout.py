@@ -118,8 +118,9 @@ class Layout:
         """The filter of each phase by place, (…, s₁…s_d, T₁…T_d), zeros where a phase has no tap; differentiable."""
         lead, d, device = canonical.shape[:3], self.rank, canonical.device
         matrices, split = [], []
-        for u, s in zip(self.positions(device), self.stride, strict=True):
-            places = int(u.max()) // s + 1
+        numbers = zip(self.kernel, self.stride, self.dilation, strict=True)
+        for u, (k, s, gap) in zip(self.positions(device), numbers, strict=True):
+            places = gap * (k - 1) + 1 if self.shuffled else gap * (k - 1) // s + 1
             at = u % s * places + u // s
             matrices.append((at == torch.arange(s * places, device=device)[:, None]).to(canonical.dtype))
             split += [s, places]
