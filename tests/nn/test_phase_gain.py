@@ -162,6 +162,16 @@ def test_for_layer_reads_the_layer():
     assert resolve(conv, upscale_factor=3)[1].shuffled
 
 
+def test_autocast_does_not_round_the_gains():
+    layer = equal_phase_gain(nn.ConvTranspose1d(8, 8, 4, 2))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        weight = layer.weight
+        share = upweave.nn.phase_gain_imbalance(layer)
+    assert weight.dtype == share.dtype == torch.float32
+    assert upweave.gain_imbalance(spec_of(layer), weight).deviation < 1e-5
+    assert share.item() < 1e-10
+
+
 def test_it_compiles_and_exports():
     layer = equal_phase_gain(nn.ConvTranspose2d(2, 3, 3, 2))
     x = torch.randn(1, 2, 5, 5)

@@ -16,6 +16,7 @@ convolution, and K = s·k, all phases' kernels behind each other, for a pixel sh
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -138,10 +139,14 @@ class Layout:
 
 
 def along(x: Tensor, matrices: list[Tensor]) -> Tensor:
-    """Each of the last d axes multiplied by its own matrix: entry a by `matrices[a]`, of shape (new, old)."""
-    d = len(matrices)
-    for a, m in enumerate(matrices):
-        x = torch.movedim(torch.tensordot(x, m, dims=([x.ndim - d + a], [1])), -1, x.ndim - d + a)
+    """Each of the last d axes multiplied by its own matrix: entry a by `matrices[a]`, of shape (new, old).
+
+    Autocast is off meanwhile: sums of weights in half precision would make gains equal to three digits only.
+    """
+    d, kind = len(matrices), x.device.type
+    with torch.autocast(kind, enabled=False) if torch.amp.is_autocast_available(kind) else nullcontext():
+        for a, m in enumerate(matrices):
+            x = torch.movedim(torch.tensordot(x, m, dims=([x.ndim - d + a], [1])), -1, x.ndim - d + a)
     return x
 
 

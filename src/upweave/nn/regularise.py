@@ -77,9 +77,9 @@ def phase_similarity(
 ) -> Tensor:
     """The share of the weight's power that differs between the phases' filters: Σ‖f_r − f̄‖²/Σ‖f_r‖², a scalar.
 
-    Taps are compared by their order in the phase, a missing one counts as 0. Zero iff all phases have one filter, as
-    after `icnr_`: a convolution, then a nearest resize. It is stricter than a checkerboard needs, and a triangle does
-    not pass; to allow the phases their delays take `phase_response_similarity`.
+    Taps are compared at the same place ⌊u/s⌋ of the kernel (`upweave.nn.layout`), a missing one counts as 0. Zero iff all
+    phases have one filter, as after `icnr_`: a convolution, then a nearest resize. It is stricter than a checkerboard
+    needs, and a triangle does not pass; to allow the phases their delays take `phase_response_similarity`.
     """
     x, layout = _canonical(what, stride, dilation, groups, upscale_factor)
     f = layout.phases(x)
@@ -113,14 +113,14 @@ def phase_response_similarity(
 def upsampling_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Ints | None]]:
     """The layers of a model that the remedies are for, each once: (name, layer, upscale_factor).
 
-    Transposed convolutions with a stride, `SubPixelConv` layers, and convolutions directly in front of a pixel shuffle
-    in an `nn.Sequential`; the factor is None for all but the last.
+    Transposed convolutions with a stride, `SubPixelConv` layers, and stride-1 convolutions directly in front of a pixel
+    shuffle in an `nn.Sequential`; the factor is None for all but the last.
     """
     factors: dict[int, Ints] = {}
     for module in model.modules():
         if isinstance(module, nn.Sequential):
             for first, then in itertools.pairwise(module):
-                if isinstance(first, nn.Conv2d) and isinstance(then, nn.PixelShuffle) and then.upscale_factor > 1:
+                if isinstance(then, nn.PixelShuffle) and isinstance(first, nn.Conv2d) and first.stride == (1, 1):
                     factors[id(first)] = then.upscale_factor
     for name, module in model.named_modules():
         if isinstance(module, (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
@@ -134,6 +134,8 @@ def upsampling_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Ints |
 
 def regularisation(model: nn.Module, penalty: Callable[..., Tensor] = phase_gain_imbalance) -> Tensor:
     """The sum of a penalty of this module over `upsampling_layers(model)`, to add to a loss: a scalar.
+
+    It is called as `penalty(layer, upscale_factor=…)`.
 
     Raises `SpecError` for a model without such a layer, since a penalty that can never act is a mistake.
     """
