@@ -77,9 +77,9 @@ def phase_similarity(
 ) -> Tensor:
     """The share of the weight's power that differs between the phases' filters: Σ‖f_r − f̄‖²/Σ‖f_r‖², a scalar.
 
-    Taps are compared at the same place ⌊u/s⌋ of the kernel (`upweave.nn.layout`), a missing one counts as 0. Zero iff all
-    phases have one filter, as after `icnr_`: a convolution, then a nearest resize. It is stricter than a checkerboard
-    needs, and a triangle does not pass; to allow the phases their delays take `phase_response_similarity`.
+    Taps are compared at the same place ⌊u/s⌋ of the kernel, and a missing one counts as 0. Zero iff all phases have one
+    filter, as after `icnr_`: a convolution, then a nearest resize. It is stricter than a checkerboard needs, and a
+    triangle does not pass; to allow the phases their delays take `phase_response_similarity`.
     """
     x, layout = _canonical(what, stride, dilation, groups, upscale_factor)
     f = layout.phases(x)
