@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import audit as audit
+    from . import nn as nn
     from . import testing as testing
     from .audit.report import Report as Report
     from .bank import PhaseBank as PhaseBank
@@ -90,7 +91,7 @@ _EXPORTS: dict[str, str] = {
     for name in names.split()
 }
 
-_MODULES = ("audit", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
+_MODULES = ("audit", "nn", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
 
 __all__ = ["__version__", *_MODULES, *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
 
