@@ -102,6 +102,8 @@ def _of_arrays(
     out: Any,
 ) -> Any:
     dtype = backends.name_of(x.dtype, "x")
+    if isinstance(x, np.ma.MaskedArray):
+        raise SpecError("x is a masked array, and no backend knows of masks")
     for what, value in (("weight", weight), ("bias", bias), ("out", out)):
         if value is None:
             continue

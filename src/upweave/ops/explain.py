@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from ..errors import SpecError
-from ..spec import Ints
+from ..spec import Ints, is_int
 from .backends import available_backends, is_channels_last, name_of
 from .conv_transpose import bind
 from .plan import Kind, Plan, plan
@@ -72,12 +73,11 @@ def _dtype(dtype: Any) -> np.dtype[Any]:
     try:
         return np.dtype(np.float32 if dtype is None else dtype)
     except TypeError:
-        raise SpecError(f"{dtype!r} is no dtype of NumPy; for tensors give one of PyTorch, torch.bfloat16") from None
+        raise SpecError(f"{dtype!r} is no dtype of NumPy; for tensors give one of PyTorch's") from None
 
 
 def _shape(value: Any, what: str) -> tuple[int, ...]:
     shape = getattr(value, "shape", value)
-    try:
-        return tuple(int(n) for n in shape)
-    except TypeError:
-        raise SpecError(f"{what} must be an array, a tensor or a shape, got {value!r:.80}") from None
+    if not isinstance(shape, Iterable) or not all(map(is_int, many := list(shape))):
+        raise SpecError(f"{what} must be an array, a tensor or a shape, got {value!r:.80}")
+    return tuple(map(int, many))

@@ -47,7 +47,7 @@ def _add_taps(y: Array, x: Array, weight: Array, p: Problem) -> None:
     # [k…, g, co, ci]: each tap's matrix in one piece
     order = (*range(3, 3 + p.rank), 0, 2, 1)
     taps = np.ascontiguousarray(weight.reshape(g, ci, co, *p.kernel).transpose(order))
-    lines = x.reshape(p.batch, g, ci, -1)
+    lines = x.reshape(p.batch, g, ci, math.prod(p.size))
     woven = y.reshape(p.batch, g, co, *p.out)
     product = np.empty((p.batch, g, co, lines.shape[-1]), x.dtype)
     shaped = product.reshape(p.batch, g, co, *p.size)
