@@ -151,7 +151,9 @@ def stand_in() -> Any:
             n, c, *size = shape
             return np.moveaxis(at(address, (n, *size, c)), -1, 1) if channels_last else at(address, shape)
 
-        made = vectorised(image(x, p.input_shape), at(weight, p.weight_shape), at(bias, (p.c_out,)) if bias else None, p)
+        made = vectorised(
+            image(x, p.input_shape), at(weight, p.weight_shape), at(bias, (p.c_out,)) if bias else None, p
+        )
         activate(made, activation, slope)
         image(y, p.output_shape)[...] = made
 

@@ -7,7 +7,7 @@ problem, one the chosen backend.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,7 +19,7 @@ from ..spec import Ints
 from . import backends, native, tensors
 from .activation import Activation, activation_of
 from .plan import Kind, choose
-from .problem import Problem, problem
+from .problem import Problem, problem, uncached_problem
 
 
 def conv_transpose(
@@ -72,6 +72,7 @@ def conv_transpose(
     p, single = bind(
         x.shape, weight.shape, None if bias is None else bias.shape,
         stride, padding, output_padding, groups, dilation,
+        uncached_problem if torch.compiler.is_compiling() else problem,
     )  # fmt: skip
     name, slope = activation_of(activation)
     chosen = backend if backend == "auto" else choice_for_tensor(x, backend)
@@ -135,6 +136,7 @@ def bind(
     output_padding: Ints,
     groups: int,
     dilation: Ints,
+    find: Callable[..., Problem] = problem,
 ) -> tuple[Problem, bool]:
     """(problem, True if the input has no batch axis, which shows in the weight having one axis more)."""
     if len(weight_shape) not in (3, 4, 5):
@@ -143,7 +145,7 @@ def bind(
             "(C_in, C_out/groups, and 1 to 3 of the kernel)"
         )
     single = len(x_shape) == len(weight_shape) - 1
-    found = problem(
+    found = find(
         (1, *x_shape) if single else x_shape, weight_shape, bias_shape,
         stride=stride, padding=padding, output_padding=output_padding, groups=groups, dilation=dilation,
     )  # fmt: skip

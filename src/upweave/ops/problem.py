@@ -84,7 +84,26 @@ def problem(
     is one number, which holds on every axis, or has one entry an axis.
     H_T = s(H−1) − 2p + d(k−1) + 1 + o on each axis (the article, output size).
     """
-    return _problem(
+    return _cached(
+        tuple(input_shape), tuple(weight_shape), None if bias_shape is None else tuple(bias_shape),
+        _plain(stride, "stride"), _plain(padding, "padding"), _plain(output_padding, "output_padding"),
+        _plain(groups, "groups"), _plain(dilation, "dilation"),
+    )  # fmt: skip
+
+
+def uncached_problem(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    bias_shape: Sequence[int] | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+) -> Problem:
+    """The same as `problem`, for tracers: torch.compile sees through a cache, and warns of each that it meets."""
+    return _check(
         tuple(input_shape), tuple(weight_shape), None if bias_shape is None else tuple(bias_shape),
         _plain(stride, "stride"), _plain(padding, "padding"), _plain(output_padding, "output_padding"),
         _plain(groups, "groups"), _plain(dilation, "dilation"),
@@ -102,8 +121,7 @@ def _plain(value: Ints, name: str) -> Ints:
     return tuple(map(operator.index, many))
 
 
-@lru_cache(maxsize=4096)
-def _problem(
+def _check(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
     bias_shape: tuple[int, ...] | None,
@@ -151,9 +169,15 @@ def _problem(
         )
     found = Problem(input_shape[0], c_in, per_group * groups, groups, size, k, s, p, o, d, out)
     for what, shape in (("input", input_shape), ("weight", weight_shape), ("output", found.output_shape)):
-        if math.prod(n or 1 for n in shape) > LARGEST or max(shape) > LONGEST:
+        elements = 1
+        for n in shape:
+            elements *= max(n, 1)  # an empty batch hides nothing: strides are made of the other axes
+        if elements > LARGEST or max(shape) > LONGEST:
             raise SpecError(f"the {what} would have shape {shape}, which is more than can be addressed")
     return found
+
+
+_cached = lru_cache(maxsize=4096)(_check)
 
 
 def _every_axis(value: Ints, name: str, rank: int) -> tuple[int, ...]:
