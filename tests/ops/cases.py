@@ -15,7 +15,7 @@ from upweave.ops.reference import reference
 from upweave.ops.vectorised import vectorised
 from upweave.spec import ConvTranspose
 
-LAYOUTS = ("plain", "offset", "every other", "reversed", "channels last", "axes swapped")
+LAYOUTS = ("plain", "offset", "every other", "reversed", "channels last", "axes swapped", "unaligned")
 """How an operand may lie in memory."""
 
 
@@ -25,6 +25,12 @@ def laid_out(a: np.ndarray, layout: str) -> np.ndarray:
         room = np.full(a.size + 3, np.nan, a.dtype)
         room[3:] = a.reshape(-1)
         return room[3:].reshape(a.shape)
+    if layout == "unaligned":
+        packed = np.zeros(a.shape, np.dtype([("tag", "u1"), ("value", a.dtype)]))
+        packed["value"] = a
+        room = np.zeros(a.nbytes + 1, np.uint8)[1:].view(a.dtype).reshape(a.shape)
+        room[...] = a
+        return room if a.size % 2 else packed["value"]
     if layout == "every other":
         room = np.full((*a.shape[:-1], 2 * a.shape[-1]), np.nan, a.dtype)
         room[..., ::2] = a

@@ -71,11 +71,10 @@ def test_the_reference_is_itself(case: Case) -> None:
     assert_close(got, case.expected("float32")[0])
 
 
-@pytest.mark.parametrize("name", FAST)
+@pytest.mark.parametrize("name", ["native", "numpy"])
 def test_long_sums_stay_accurate(name: str) -> None:
-    """A kernel of 4096 taps on stride 1: one float32 chain of additions would miss the limit."""
-    rng = np.random.default_rng(0)
-    x, weight = rng.random((1, 1, 64)).astype(np.float32), rng.random((1, 1, 4096)).astype(np.float32)
+    """2048 equal products onto one output: rounded the same way each time, one float32 chain is off by 2e-5 (PyTorch's)."""
+    x, weight = np.full((1, 1, 2048), 0.1, np.float32), np.full((1, 1, 4096), 0.1, np.float32)
     got = upweave.conv_transpose(x, weight, backend=here(name))
     want = np.convolve(x[0, 0].astype(float), weight[0, 0].astype(float))
     assert_close(got[0, 0], want)
@@ -121,6 +120,7 @@ def test_layouts_are_what_they_say(layout: str) -> None:
     b = laid_out(a, layout)
     np.testing.assert_array_equal(a, b)
     assert b.flags.c_contiguous == (layout in ("plain", "offset"))
+    assert b.flags.aligned == (layout != "unaligned")
 
 
 def test_empty_batch_has_the_output_s_shape() -> None:

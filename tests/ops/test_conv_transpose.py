@@ -104,6 +104,7 @@ class TestOut:
     """Where the output goes, and what is refused before anything is written."""
 
     SHAPE = (2, 3, 8, 9)
+    UNALIGNED = np.zeros(4 * 432 + 1, np.uint8)[1:].view(F32).reshape(SHAPE)
 
     def test_it_is_written_and_returned(self) -> None:
         out = np.full(self.SHAPE, np.nan, F32)
@@ -114,8 +115,9 @@ class TestOut:
         ("out", "match"),
         [
             (np.ones((2, 3, 8, 8), F32), r"out has shape \(2, 3, 8, 8\), the output has \(2, 3, 8, 9\)"),
-            (np.ones((2, 3, 9, 8), F32).swapaxes(2, 3), "must be C-contiguous and writeable"),
-            (np.broadcast_to(np.ones((), F32), SHAPE), "must be C-contiguous and writeable"),
+            (np.ones((2, 3, 9, 8), F32).swapaxes(2, 3), "must be C-contiguous, aligned and writeable"),
+            (UNALIGNED, "must be C-contiguous, aligned and writeable"),
+            (np.broadcast_to(np.ones((), F32), SHAPE), "must be C-contiguous, aligned and writeable"),
         ],
     )
     def test_misfits(self, out: np.ndarray, match: str) -> None:

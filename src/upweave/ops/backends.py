@@ -61,9 +61,9 @@ def run_native(
         y = np.moveaxis(np.empty((p.batch, *p.out, p.c_out), x.dtype), -1, 1)  # [N, …, C] in memory, seen as [N, C, …]
     else:
         y = np.empty(p.output_shape, x.dtype) if out is None else out
-    x = x if last else np.ascontiguousarray(x)
-    weight = np.ascontiguousarray(weight)
-    bias = None if bias is None else np.ascontiguousarray(bias)
+    x = x if last else _dense(x)
+    weight = _dense(weight)
+    bias = None if bias is None else _dense(bias)
     native.forward(
         p, _NAMES[x.dtype], last, x.ctypes.data, weight.ctypes.data, 0 if bias is None else bias.ctypes.data,
         y.ctypes.data, activation, slope,
@@ -89,7 +89,7 @@ def run_torch(
     from .aten import aten_conv_transpose
 
     def tensor(a: Array) -> Any:
-        a = np.ascontiguousarray(a)  # no tensor has negative strides
+        a = _dense(a)  # no tensor has negative strides
         return torch.from_numpy(a if a.flags.writeable else a.copy())
 
     with torch.no_grad():
@@ -122,8 +122,13 @@ def run(
 
 
 def is_channels_last(x: Array) -> bool:
-    """True for an array (N, C, …) whose memory is contiguous as (N, …, C), and not as it is."""
-    return not x.flags.c_contiguous and np.moveaxis(x, 1, -1).flags.c_contiguous
+    """True for an aligned array (N, C, …) whose memory is contiguous as (N, …, C), and not as it is."""
+    return not x.flags.c_contiguous and x.flags.aligned and np.moveaxis(x, 1, -1).flags.c_contiguous
+
+
+def _dense(a: Array) -> Array:
+    """`a`, copied if it is not contiguous or, as a field of packed records, not aligned to its elements."""
+    return a if a.flags.c_contiguous and a.flags.aligned else a.copy(order="C")
 
 
 def _into(out: Array | None, y: Array) -> Array:

@@ -166,8 +166,8 @@ def choice_for_tensor(x: Any, backend: str) -> str:
 def _check_out(out: Array, reads: tuple[Array | None, ...], shape: tuple[int, ...]) -> None:
     if out.shape != shape:
         raise SpecError(f"out has shape {out.shape}, the output has {shape}")
-    if not (out.flags.c_contiguous and out.flags.writeable):
-        raise SpecError(f"out of shape {out.shape} and strides {out.strides} must be C-contiguous and writeable")
+    if not out.flags.carray:
+        raise SpecError(f"out, with strides {out.strides}, must be C-contiguous, aligned and writeable")
     if any(a is not None and np.may_share_memory(out, a) for a in reads):
         raise SpecError("out overlaps the memory of x, weight or bias")
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import SpecError
 from ..spec import Ints, is_int
+from .activation import Activation, activation_of
 from .backends import available_backends, is_channels_last, name_of
 from .conv_transpose import bind
 from .plan import Kind, Plan, plan
@@ -26,6 +27,7 @@ def explain_plan(
     output_padding: Ints = 0,
     groups: int = 1,
     dilation: Ints = 1,
+    activation: Activation = None,
     backend: str = "auto",
     dtype: Any = None,
     device: str = "cpu",
@@ -35,7 +37,7 @@ def explain_plan(
 
     `x`, `weight` and `bias` are arrays or tensors, or their shapes. For shapes, `dtype` says what they hold: a dtype of
     PyTorch means tensors, on `device`, one of NumPy (or its name; float32 if not said) arrays; `channels_last` says how
-    the input's memory is ordered. Arrays and tensors say all of that themselves.
+    the input's memory is ordered. Arrays and tensors say all of that themselves. An activation changes no choice.
 
     Raises `SpecError` and `BackendError` where `conv_transpose` would.
     """
@@ -51,6 +53,7 @@ def explain_plan(
         kind, name = "torch", str(dtype).removeprefix("torch.")
     else:
         name = name_of(_dtype(dtype), "dtype")
+    activation_of(activation)
     p, _ = bind(
         _shape(x, "x"), _shape(weight, "weight"), None if bias is None else _shape(bias, "bias"),
         stride, padding, output_padding, groups, dilation,

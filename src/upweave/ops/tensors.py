@@ -61,7 +61,7 @@ def run_into(
 ) -> None:
     """The output into `out`, which was checked; written in place where the backend can."""
     if backend != "torch" and x.dtype in (torch.float32, torch.float64):
-        arrays = [None if t is None else t.detach().numpy() for t in (x, weight, bias)]
+        arrays = [None if t is None else _array(torch, t) for t in (x, weight, bias)]
         _run(backend, arrays, p, activation, slope, out.detach().numpy())
         return
     with torch.no_grad():
