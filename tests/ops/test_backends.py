@@ -73,7 +73,7 @@ def test_the_reference_is_itself(case: Case) -> None:
 
 @pytest.mark.parametrize("name", ["native", "numpy"])
 def test_long_sums_stay_accurate(name: str) -> None:
-    """2048 equal products onto one output: rounded the same way each time, one float32 chain is off by 2e-5 (PyTorch's)."""
+    """2048 equal products onto one output: one float32 chain, as PyTorch has it, is off by 2e-5."""
     x, weight = np.full((1, 1, 2048), 0.1, np.float32), np.full((1, 1, 4096), 0.1, np.float32)
     got = upweave.conv_transpose(x, weight, backend=here(name))
     want = np.convolve(x[0, 0].astype(float), weight[0, 0].astype(float))
