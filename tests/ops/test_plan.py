@@ -157,6 +157,7 @@ class TestExplain:
     def test_layout(self) -> None:
         x = np.moveaxis(np.zeros((2, 16, 16, 8), np.float32), -1, 1)
         assert upweave.explain_plan(x, self.W, stride=2).channels_last
+        assert upweave.explain_plan(x[0], self.W, stride=2).channels_last
         assert not upweave.explain_plan(self.X, self.W, stride=2).channels_last
 
     def test_tensors(self) -> None:

@@ -43,12 +43,15 @@ def explain_plan(
     """
     torch = sys.modules.get("torch")
     kind: Kind = "numpy"
+    rank = len(_shape(weight, "weight")) - 2
     if isinstance(x, np.ndarray):
         name, device = name_of(x.dtype, "x"), "cpu"
-        channels_last = x.ndim == np.ndim(weight) and is_channels_last(x)
+        batched = x if x.ndim == rank + 2 else x[None]
+        channels_last = batched.ndim == rank + 2 and is_channels_last(batched)
     elif torch is not None and isinstance(x, torch.Tensor):
         kind, name, device = "torch", str(x.dtype).removeprefix("torch."), x.device.type
-        channels_last = x.ndim == weight.ndim and not x.is_contiguous() and x.movedim(1, -1).is_contiguous()
+        batched = x if x.ndim == rank + 2 else x.unsqueeze(0)
+        channels_last = batched.ndim == rank + 2 and not x.is_contiguous() and batched.movedim(1, -1).is_contiguous()
     elif str(dtype).startswith("torch."):
         kind, name = "torch", str(dtype).removeprefix("torch.")
     else:
