@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upweave.bank import PhaseBank
+from upweave.bank import PhaseBank, Taps
 from upweave.boundary import Boundary
 from upweave.convert import (
     boundary,
@@ -157,3 +157,12 @@ def test_a_bank_of_dead_taps_is_still_a_layer():
     spec, weight, _ = to_conv_pixel_shuffle(bank, (Boundary(0),))
     assert not weight.any()
     assert matrix(spec, 3, weight).shape == (6, 3)
+
+
+def test_a_bank_without_live_taps_is_one_zero() -> None:
+    """Wherever its frame starts: the response of an axis on which nothing is connected."""
+    for start in (-3, 0, 1):
+        bank = PhaseBank((Taps(start, np.zeros((2, 3), dtype=np.int64)),), np.zeros((2, 1, 1, 3)))
+        found = impulse_response(bank)
+        assert found.low == (0,)
+        np.testing.assert_array_equal(found.h, np.zeros((1, 1, 1)))

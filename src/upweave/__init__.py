@@ -24,12 +24,19 @@ if TYPE_CHECKING:
     from .convert import taps as taps
     from .convert import to_conv_pixel_shuffle as to_conv_pixel_shuffle
     from .convert import to_conv_transpose as to_conv_transpose
+    from .errors import BackendError as BackendError
     from .errors import ConfigError as ConfigError
     from .errors import ModelError as ModelError
     from .errors import NotRepresentable as NotRepresentable
     from .errors import SpecError as SpecError
     from .errors import UpweaveError as UpweaveError
     from .graph.sizes import valid_sizes as valid_sizes
+    from .ops.backends import available_backends as available_backends
+    from .ops.conv_transpose import conv_transpose as conv_transpose
+    from .ops.explain import explain_plan as explain_plan
+    from .ops.plan import Plan as Plan
+    from .ops.plan import plan as plan
+    from .ops.upsample import upsample as upsample
     from .spec import Conv as Conv
     from .spec import ConvPixelShuffle as ConvPixelShuffle
     from .spec import ConvTranspose as ConvTranspose
@@ -72,8 +79,13 @@ _EXPORTS: dict[str, str] = {
         ".spec": "Spec ConvTranspose ZeroInsertConv ConvPixelShuffle ResizeConv FirUpsample Conv",
         ".bank": "PhaseBank Taps",
         ".boundary": "Boundary",
-        ".errors": "UpweaveError SpecError NotRepresentable ModelError ConfigError",
+        ".errors": "UpweaveError SpecError NotRepresentable ModelError ConfigError BackendError",
         ".convert": "phase_bank taps impulse_response to_conv_transpose to_conv_pixel_shuffle",
+        ".ops.backends": "available_backends",
+        ".ops.conv_transpose": "conv_transpose",
+        ".ops.explain": "explain_plan",
+        ".ops.plan": "Plan plan",
+        ".ops.upsample": "upsample",
         ".theory.adjoint": "adjoint",
         ".theory.alignment": "alignment",
         ".theory.cost": "multiplies",

@@ -84,8 +84,11 @@ def unfold(bank: PhaseBank) -> Impulse:
     lows: list[int] = []
     for a, t in enumerate(bank.axes):
         low, count = unfold_count(t)
-        at = low + t.stride * (t.start + t.length - 1)
-        h = np.take(h, range(at, at + len(count)), axis=2 + a)
+        if count.any():
+            at = low + t.stride * (t.start + t.length - 1)
+            h = np.take(h, range(at, at + len(count)), axis=2 + a)
+        else:  # no tap is live on this axis: one zero at u = 0 says so
+            h = np.zeros_like(np.take(h, [0], axis=2 + a))
         lows.append(low)
     return Impulse(bank.stride, tuple(lows), h, bank.groups)
 

@@ -1,1 +1,1 @@
-"""Running an upsampling layer: for now the reference, loops that are obviously right."""
+"""Running an upsampling layer: the operators, their backends, and the reference, loops that are obviously right."""

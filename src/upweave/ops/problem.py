@@ -7,15 +7,19 @@ backend; behind it every number fits.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import operator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import SpecError
-from ..spec import ConvTranspose, Ints
+from ..spec import ConvTranspose, Ints, is_int
 
-LARGEST = 2**62
-"""No tensor here may have more elements than this, so that offsets in bytes cannot overflow 64 bits."""
+LARGEST = (2**63 - 1) // 16
+"""No tensor here may have more elements than this, so that no offset in bytes overflows 64 bits, whatever the dtype."""
+
+LONGEST = 2**31 - 1
+"""No axis, stride, dilation or padding may exceed this, so that s·H, d·k and their sums stay far from 64 bits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,81 +80,111 @@ def problem(
 ) -> Problem:
     """The problem of a batched input and a weight; `SpecError` names the numbers that do not fit together.
 
-    `input_shape` is (N, C_in, *size) with one to three spatial axes and a batch that may be empty.
+    `input_shape` is (N, C_in, *size) with one to three spatial axes and a batch that may be empty; each hyper-parameter
+    is one number, which holds on every axis, or has one entry an axis.
     H_T = s(H−1) − 2p + d(k−1) + 1 + o on each axis (the article, output size).
     """
-    return _problem(
+    return _cached(
         tuple(input_shape), tuple(weight_shape), None if bias_shape is None else tuple(bias_shape),
-        _hashable(stride), _hashable(padding), _hashable(output_padding), groups, _hashable(dilation),
+        _plain(stride, "stride"), _plain(padding, "padding"), _plain(output_padding, "output_padding"),
+        _plain(groups, "groups"), _plain(dilation, "dilation"),
     )  # fmt: skip
 
 
-def _hashable(value: Ints) -> Ints:
-    return value if isinstance(value, int) else tuple(value)
+def uncached_problem(
+    input_shape: Sequence[int],
+    weight_shape: Sequence[int],
+    bias_shape: Sequence[int] | None = None,
+    *,
+    stride: Ints = 1,
+    padding: Ints = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+) -> Problem:
+    """The same as `problem`, for tracers: torch.compile sees through a cache, and warns of each that it meets."""
+    return _check(
+        tuple(input_shape), tuple(weight_shape), None if bias_shape is None else tuple(bias_shape),
+        _plain(stride, "stride"), _plain(padding, "padding"), _plain(output_padding, "output_padding"),
+        _plain(groups, "groups"), _plain(dilation, "dilation"),
+    )  # fmt: skip
 
 
-@lru_cache(maxsize=4096)
-def _problem(
+def _plain(value: Ints, name: str) -> Ints:
+    """`value` as an int or a tuple of ints: to the cache below 1, 1.0 and True would be the same key."""
+    if type(value) is int or (type(value) is tuple and {*map(type, value)} == {int}):
+        return value
+    if is_int(value):
+        return operator.index(value)  # type: ignore[arg-type]
+    if not isinstance(value, Iterable) or not all(map(is_int, many := list(value))):
+        raise SpecError(f"{name} must be an int or a tuple of ints, got {value!r}")
+    return tuple(map(operator.index, many))
+
+
+def _check(
     input_shape: tuple[int, ...],
     weight_shape: tuple[int, ...],
     bias_shape: tuple[int, ...] | None,
     stride: Ints,
     padding: Ints,
     output_padding: Ints,
-    groups: int,
+    groups: Ints,
     dilation: Ints,
 ) -> Problem:
     rank = len(input_shape) - 2
     if not 1 <= rank <= 3:
-        raise SpecError(f"an input of shape {input_shape} has {rank} spatial axes; 1, 2 or 3 are possible")
+        raise SpecError(f"an input of shape {input_shape} has {max(rank, 0)} spatial axes; 1, 2 or 3 are possible")
     if len(weight_shape) != rank + 2:
         raise SpecError(
             f"a weight of shape {weight_shape} does not fit an input of shape {input_shape}: "
             f"it needs {rank + 2} axes (C_in, C_out/groups, and {rank} of the kernel)"
         )
-    kernel = weight_shape[2:]
     if min(input_shape[1:]) < 1 or input_shape[0] < 0:
         raise SpecError(f"an input of shape {input_shape} is empty; only the batch may be 0")
     if min(weight_shape) < 1:
         raise SpecError(f"a weight of shape {weight_shape} is empty")
-    spec = ConvTranspose(
-        kernel, *(_every_axis(v, n, rank) for v, n in (
-            (stride, "stride"), (padding, "padding"), (output_padding, "output_padding"), (dilation, "dilation"))),
-        groups=groups,
-    )  # fmt: skip
-    s, p, o, d = spec.stride, spec.padding, spec.output_padding, spec.dilation
-    c_in, per_group = weight_shape[:2]
+    c_in, per_group, *extent = weight_shape
+    k, size = tuple(extent), input_shape[2:]
+    s = _every_axis(stride, "stride", rank)
+    p = _every_axis(padding, "padding", rank)
+    o = _every_axis(output_padding, "output_padding", rank)
+    d = _every_axis(dilation, "dilation", rank)
+    for name, value in (("stride", s), ("padding", p), ("dilation", d)):
+        if max(value) > LONGEST:
+            raise SpecError(f"{name} {value} is more than {LONGEST}")
+    if not isinstance(groups, int):
+        raise SpecError(f"groups must be one int, got {groups!r}")
+    ConvTranspose(k, s, p, o, d, groups)  # the ranges of the hyper-parameters are checked there, and only there
     if input_shape[1] != c_in:
         raise SpecError(f"the input has {input_shape[1]} channels, the weight of shape {weight_shape} reads {c_in}")
     if c_in % groups:
         raise SpecError(f"{c_in} input channels do not split into {groups} groups")
     if bias_shape is not None and bias_shape != (per_group * groups,):
         raise SpecError(f"a bias of shape {bias_shape} does not fit {per_group * groups} output channels")
-    out = tuple(
-        s[a] * (h - 1) - 2 * p[a] + d[a] * (kernel[a] - 1) + 1 + o[a]  # type: ignore[index,operator]
-        for a, h in enumerate(input_shape[2:])
-    )
+    out = tuple(s[a] * (size[a] - 1) - 2 * p[a] + d[a] * (k[a] - 1) + 1 + o[a] for a in range(rank))
     if min(out) < 1:
         raise SpecError(
-            f"an input of size {input_shape[2:]} gives an output of size {out} with kernel {kernel}, stride {s}, "
+            f"an input of size {size} gives an output of size {out} with kernel {k}, stride {s}, "
             f"padding {p}, output_padding {o}, dilation {d}; every axis needs at least 1"
         )
-    found = Problem(
-        input_shape[0], c_in, per_group * groups, groups, input_shape[2:], kernel, s, p, o, d, out  # type: ignore[arg-type]
-    )  # fmt: skip
-    for what, shape in (("input", found.input_shape), ("weight", weight_shape), ("output", found.output_shape)):
-        if math.prod(shape) > LARGEST or max(shape) > 2**31 - 1:
+    found = Problem(input_shape[0], c_in, per_group * groups, groups, size, k, s, p, o, d, out)
+    for what, shape in (("input", input_shape), ("weight", weight_shape), ("output", found.output_shape)):
+        elements = 1
+        for n in shape:
+            elements *= max(n, 1)  # an empty batch hides nothing: strides are made of the other axes
+        if elements > LARGEST or max(shape) > LONGEST:
             raise SpecError(f"the {what} would have shape {shape}, which is more than can be addressed")
-    if max(s) > 2**31 - 1 or max(d) > 2**31 - 1 or max(p) > 2**31 - 1:  # type: ignore[type-var,operator,arg-type]
-        raise SpecError(f"stride {s}, dilation {d} or padding {p} is more than 2147483647")
     return found
+
+
+_cached = lru_cache(maxsize=4096)(_check)
 
 
 def _every_axis(value: Ints, name: str, rank: int) -> tuple[int, ...]:
     if isinstance(value, int):
         return (value,) * rank
     if len(value) == 1:
-        return tuple(value) * rank
+        return value * rank
     if len(value) != rank:
         raise SpecError(f"{name} {value} has {len(value)} entries; the input has {rank} spatial axes")
-    return tuple(value)
+    return value
