@@ -21,3 +21,7 @@ class ModelError(UpweaveError):
 
 class ConfigError(UpweaveError):
     """`[tool.upweave]` or a command-line option names something that does not exist."""
+
+
+class BackendError(UpweaveError, RuntimeError):
+    """A backend that was asked for by name cannot run here; the message is the reason."""

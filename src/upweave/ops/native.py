@@ -38,7 +38,8 @@ def forward(
 ) -> None:
     """y = activation(conv_transpose(x, weight) + bias); x and y in the same layout, weight in PyTorch's; bias may be 0.
 
-    `threads` 0 asks torch, if it is loaded, or the machine. `packed`: what `pack` returned for this weight, or None.
+    `threads` 0 asks torch, if it is loaded, or the machine. `packed`: what `pack` returned for this weight, or None;
+    with it, `weight` is not read and may be 0.
     """
     raise RuntimeError(why_not())
 
@@ -46,6 +47,16 @@ def forward(
 def pack(p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0) -> object:
     """The weight in the order in which the kernel for this problem reads it; fits every batch and every size of the
     same `pack_key`."""
+    raise RuntimeError(why_not())
+
+
+def pack_key(p: Problem, dtype: str, channels_last: bool) -> object:
+    """Hashable; problems with the same key read the same packed form of one weight."""
+    raise RuntimeError(why_not())
+
+
+def fingerprint(address: int, nbytes: int) -> int:
+    """A number made of about 32 values spread over the memory: what changes them changes it."""
     raise RuntimeError(why_not())
 
 
