@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from . import audit as audit
+    from . import nn as nn
     from . import testing as testing
     from .audit.report import Report as Report
     from .bank import PhaseBank as PhaseBank
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .errors import SpecError as SpecError
     from .errors import UpweaveError as UpweaveError
     from .graph.sizes import valid_sizes as valid_sizes
+    from .nn.replace import replace_layers as replace_layers
     from .spec import Conv as Conv
     from .spec import ConvPixelShuffle as ConvPixelShuffle
     from .spec import ConvTranspose as ConvTranspose
@@ -85,12 +87,13 @@ _EXPORTS: dict[str, str] = {
         ".theory.sizes": "output_size output_sizes input_sizes",
         ".theory.spectrum": "frequency_response ideal_lowpass image_rejection images",
         ".graph.sizes": "valid_sizes",
+        ".nn.replace": "replace_layers",
         ".audit.report": "Report",
     }.items()
     for name in names.split()
 }
 
-_MODULES = ("audit", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
+_MODULES = ("audit", "nn", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
 
 __all__ = ["__version__", *_MODULES, *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
 

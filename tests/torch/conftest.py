@@ -1,4 +1,4 @@
-"""The operator tests run three times: without a core, with a stand-in for it, and with the real one where it is built."""
+"""Operators without a core, with a stand-in for it, and with the real one where it is built."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
 from upweave.ops import native
 from upweave.ops.torch.packed import PACKED
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+
 from upweave.ops.problem import Problem
 from upweave.ops.torch import aten
 

@@ -24,14 +24,18 @@ def conv_transpose(
 
     x (N, C_in, *size), weight (C_in, C_out/groups, *kernel), bias (C_out) or None; one entry an axis in every tuple.
     Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "torch"
-    is PyTorch's own operator; "auto" is the first where it can run, else the second. Casts under autocast as PyTorch's
+    is PyTorch's own operator; "auto" is the first where it can run, else the second, and the second where the call is
+    recorded by `torch.jit.trace` or for ONNX. Casts under autocast as PyTorch's
     operator does. The activation is fused where no gradient is wanted, and a step of its own otherwise.
     Raises `BackendError` with the reason where "native" cannot run.
     """
     if torch.is_autocast_enabled("cpu") and x.is_cpu:
         x, weight, bias = _autocast(x, weight, bias)
     compiling = torch.compiler.is_compiling()
-    if backend == "torch" or x.dtype not in DTYPES or not x.is_cpu or not _core() or (not compiling and forward_mode()):
+    if (
+        backend == "torch" or x.dtype not in DTYPES or not x.is_cpu or not _core()
+        or (backend == "auto" and _portable(compiling)) or (not compiling and forward_mode())
+    ):  # fmt: skip
         if backend == "native":
             raise BackendError(f'backend "native" cannot run this: {_why_not(x)}')
         return aten.public(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)
@@ -44,6 +48,11 @@ def conv_transpose(
                 x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
             )  # fmt: skip
     return FORWARD(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)  # type: ignore[no-any-return]
+
+
+def _portable(compiling: bool) -> bool:
+    """True where the call is recorded for others to run: in `torch.jit.trace` and in an export to ONNX."""
+    return torch.onnx.is_in_onnx_export() if compiling else torch._C._get_tracing_state() is not None
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

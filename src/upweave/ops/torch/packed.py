@@ -29,6 +29,9 @@ from ..problem import Problem
 DEFAULT_LIMIT = 256 * 2**20
 """Bytes that packed weights may take together, unless `limit` says otherwise."""
 
+SMALL = 1024
+"""Weights of fewer elements are arranged anew at each call: that takes less time than looking them up."""
+
 
 class Packer(Protocol):
     """The part of `upweave.ops.native` that is needed here."""
@@ -65,8 +68,8 @@ class PackedWeights:
         self._lock = threading.Lock()
 
     def get(self, weight: torch.Tensor, p: Problem, dtype: str, channels_last: bool) -> Any:
-        """The packed form of `weight` for `p`, kept or newly made; None for a tensor without a version (inference)."""
-        if weight.is_inference():
+        """The packed form of `weight` for `p`, kept or newly made; None for a small tensor or one without a version."""
+        if weight.numel() < SMALL or weight.is_inference():
             return None
         packer = self._packer
         address, shape, strides = weight.data_ptr(), weight.shape, weight.stride()
