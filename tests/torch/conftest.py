@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import torch
 
 from upweave.ops import native
 from upweave.ops.torch.packed import PACKED
@@ -13,6 +14,15 @@ from upweave.ops.torch.packed import PACKED
 from .core import StandIn
 
 REPLACED = ("available", "why_not", "forward", "pack_key", "pack", "fingerprint", "grad_input", "grad_weight")
+
+
+@pytest.fixture(autouse=True, scope="package")
+def one_thread() -> Iterator[None]:
+    """Two threads that wait for each other on a loaded machine take longer than these tiny problems."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> StandIn:

@@ -74,9 +74,9 @@ class UpweaveLayer(_Base):
         fused = activation_of(activation)
         super().__init__(
             in_channels, out_channels, kernel_size, stride, 0 if padding == "same" else padding, output_padding,
-            groups, bias, dilation, "zeros", device, dtype,  # type: ignore[arg-type]
-        )  # fmt: skip  # type: ignore[assignment]
-        self.padding_mode = padding_mode
+            groups, bias, dilation, "zeros", device, dtype,
+        )  # fmt: skip
+        self.padding_mode = padding_mode  # type: ignore[assignment]
         if padding == "same":
             if any(self.output_padding):
                 raise SpecError(

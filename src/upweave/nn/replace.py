@@ -42,8 +42,8 @@ def replace_layers(model: torch.nn.Module) -> torch.nn.Module:
     A layer stays the object that it is and gets another class, as PyTorch's lazy and parametrised layers do: its
     parameters, buffers, hooks, parametrisations and training mode stay, and so does every reference from elsewhere
     (optimisers, shared layers). The outputs are those of before, up to rounding; a second call finds nothing to do.
-    `replacements` lists, before or after, what is replaced and what is left alone, and why: subclasses, which may have a
-    `forward` of their own, layers whose `forward` was overwritten, lazy layers that have not seen an input.
+    `replacements` lists, before or after, what is replaced and what is left alone, and why: subclasses, which may have
+    a `forward` of their own, layers whose `forward` was overwritten, lazy layers that have not seen an input.
     Raises `SpecError` for what is no module.
     """
     for found in replacements(model):
@@ -82,7 +82,7 @@ def _become_ours(layer: torch.nn.Module) -> None:
     if not parametrize.is_parametrized(layer):
         layer.__class__ = ours
         return
-    # PyTorch gave the layer a class of its own, with a property for each parametrised tensor, and goes back to its first
-    # base when the last parametrisation is removed: the same class again, over ours.
+    # PyTorch gave the layer a class of its own, with a property for each parametrised tensor, and goes back to its
+    # first base when the last parametrisation is removed: the same class again, over ours.
     members = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
     layer.__class__ = type(cls.__name__, (ours,), members)

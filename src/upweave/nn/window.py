@@ -53,8 +53,8 @@ def same(kernel: int, stride: int, dilation: int) -> tuple[int, int]:
     """(begin, surplus) of an output of exactly s·H samples.
 
     Where K − s is even, begin = (K−s)/2: centred on the half-pixel grid, also for K < s (begin is negative then).
-    Where it is odd no cut is centred, and begin is Keras' for `padding="same"`: of max(K−s, 0) samples, half rounded down
-    at the start and the rest at the end. For K > s that is half an output sample late.
+    Where it is odd no cut is centred, and begin is Keras' for `padding="same"`: of max(K−s, 0) samples, half, rounded
+    down, at the start and the rest at the end. For K > s that is half an output sample late.
     """
     excess = dilation * (kernel - 1) + 1 - stride
     begin = excess // 2 if excess % 2 == 0 else max(excess, 0) // 2
