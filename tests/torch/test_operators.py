@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 
 from upweave.errors import BackendError, SpecError
 from upweave.ops import native
+from upweave.ops.reference import reference
 from upweave.ops.torch import PACKED, aten, conv_transpose
 from upweave.ops.torch.autograd import grad_input, grad_weight
 from upweave.ops.torch.library import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 
+from ..strategies import Layer, layers
 from .cases import CASES, Case
 from .core import StandIn
 
@@ -47,6 +52,18 @@ def test_value(core: str, case: Case, dtype: torch.dtype, with_bias: bool) -> No
     expected = case.torch(x.double(), weight.double(), None if bias is None else bias.double()).to(dtype)
     close(run(case, x, weight, bias), expected)
     close(FORWARD(x, weight, bias, *case.numbers, "none", 0.0), expected)
+
+
+@given(layers("ConvTranspose"), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_layer_is_the_reference(core: str, layer: Layer, with_bias: bool) -> None:
+    axes = layer.spec.per_axis(layer.rank)
+    assume(all(a.begin == a.end for a in axes))
+    numbers = [tuple(getattr(a, f) for a in axes) for f in ("stride", "begin", "output_padding", "dilation")]
+    x, weight, bias = (torch.from_numpy(v) for v in (layer.signal(), layer.weight, layer.bias))
+    found = conv_transpose(x[None], weight, bias if with_bias else None, *numbers[:3], layer.spec.groups, numbers[3])
+    expected = reference(layer.spec, x.numpy(), layer.weight, layer.bias if with_bias else None)
+    np.testing.assert_allclose(found[0].numpy(), expected, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", ["relu", "leaky_relu", "silu", "tanh", "sigmoid"])
