@@ -211,6 +211,25 @@ def test_what_the_core_does_not_compute_is_torchs(core: str) -> None:
     assert FORWARD(x, weight, bias, *case.numbers, "none", 0.0).is_meta
 
 
+class Scaled(torch.Tensor):
+    """A tensor that stands for a multiple of another, and knows PyTorch's operators alone."""
+
+    @classmethod
+    def __torch_dispatch__(cls, func, types, args=(), kwargs=None):
+        if func.namespace != "aten":
+            return NotImplemented
+        plain = torch.utils._pytree.tree_map_only(cls, lambda t: t.values * 2, (args, kwargs or {}))
+        return func(*plain[0], **plain[1])
+
+
+def test_other_classes_of_tensors_meet_torchs_operator(core: str) -> None:
+    case = CASES["1d"]
+    x, weight, bias = case.tensors()
+    scaled = torch.Tensor._make_wrapper_subclass(Scaled, weight.shape, dtype=weight.dtype)
+    scaled.values = weight
+    close(run(case, x, scaled, bias), case.torch(x, weight * 2, bias))
+
+
 def test_forward_mode(core: str) -> None:
     case = CASES["2d-groups"]
     tensors, tangents = case.tensors(), case.tensors(seed=1)

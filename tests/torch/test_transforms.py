@@ -12,6 +12,7 @@ from upweave.ops.torch import conv_transpose
 from upweave.ops.torch.library import FORWARD, GRAD_INPUT, GRAD_WEIGHT
 
 from .cases import CASES, Case
+from .core import StandIn
 
 close = torch.testing.assert_close
 DIMS = [dims for dims in itertools.product((0, 1, None), repeat=3) if dims != (None, None, None)]
@@ -100,6 +101,15 @@ def test_vmap_over_the_gradient_operators(core: str) -> None:
             for n in range(2):
                 one = op(many_a[n] if dims[0] == 0 else a, many_b[n] if dims[1] == 0 else b, shape, *case.numbers)
                 close(found[n], one)
+
+
+def test_transforms_reach_the_core(stand_in: StandIn) -> None:
+    x, weight, bias = case.tensors()
+    for run in ways(case):
+        stand_in.calls.clear()
+        vmap(grad(lambda x, w, run=run: run(x, w, bias).sum(), (0, 1)), (0, None))(torch.stack([x, x]), weight)
+        assert {"grad_input", "grad_weight"} <= set(stand_in.calls)
+        assert any(call.startswith("forward") for call in stand_in.calls)
 
 
 def test_gradients_sample_by_sample_through_a_layer(core: str) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch._C import _any_requires_grad, _are_functorch_transforms_active, _AutoDispatchBelowAutograd
+from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.functional_tensor import FunctionalTensor
 
 from ...errors import BackendError
 from .. import native
@@ -13,6 +15,9 @@ from .kernels import DTYPES
 from .library import FORWARD
 
 _Ints = tuple[int, ...]
+
+PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, FakeTensor, FunctionalTensor})
+"""Kinds of tensors that know every operator. Others (sharded, quantised, …) know PyTorch's own alone, as a rule."""
 
 
 def conv_transpose(
@@ -24,9 +29,10 @@ def conv_transpose(
 
     x (N, C_in, *size), weight (C_in, C_out/groups, *kernel), bias (C_out) or None; one entry an axis in every tuple.
     Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "torch"
-    is PyTorch's own operator; "auto" is the first where it can run, else the second, and the second where the call is
-    recorded by `torch.jit.trace` or for ONNX. Casts under autocast as PyTorch's
-    operator does. The activation is fused where no gradient is wanted, and a step of its own otherwise.
+    is PyTorch's own operator; "auto" is the first where it can run, else the second. It is also the second where the call
+    is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's own, and in forward mode.
+    Casts under autocast as PyTorch's operator does. The activation is fused where no gradient is wanted, and a step of
+    its own otherwise.
     Raises `BackendError` with the reason where "native" cannot run.
     """
     if torch.is_autocast_enabled("cpu") and x.is_cpu:
@@ -34,7 +40,8 @@ def conv_transpose(
     compiling = torch.compiler.is_compiling()
     if (
         backend == "torch" or x.dtype not in DTYPES or not x.is_cpu or not _core()
-        or (backend == "auto" and _portable(compiling)) or (not compiling and forward_mode())
+        or (backend == "auto" and (type(x) not in PLAIN or type(weight) not in PLAIN or _portable(compiling)))
+        or (not compiling and forward_mode())
     ):  # fmt: skip
         if backend == "native":
             raise BackendError(f'backend "native" cannot run this: {_why_not(x)}')
