@@ -138,6 +138,15 @@ def test_traces_for_others_hold_torchs_operator(stand_in: StandIn) -> None:
     close(traced(x), model(x))
 
 
+def test_symbolic_trace(core: str) -> None:
+    model = torch.nn.Sequential(Model(), upweave.nn.ConvTranspose2d(2, 2, 3, 2, "same", padding_mode="circular"))
+    traced = torch.fx.symbolic_trace(model)
+    assert sum(node.op == "call_function" for node in traced.graph.nodes) == 2  # one for each layer of ours
+    x = torch.randn(1, 4, 5, 6)
+    close(traced(x), model(x))
+    assert traced.get_parameter("0.up.weight") is model[0].up.weight
+
+
 def test_onnx(stand_in: StandIn, tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="compares with ONNX Runtime")
     pytest.importorskip("onnxscript", reason="torch.onnx.export needs it")

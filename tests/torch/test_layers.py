@@ -66,6 +66,7 @@ def test_output_size(core: str, rank: int) -> None:
         assert found.shape == expected.shape
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
         assert ours(x[0], size[-rank:]).shape == theirs(x[0], size[-rank:]).shape
+        assert ours(x[0], (6, *size[-rank:])).shape == theirs(x[0], (6, *size[-rank:])).shape
     for wrong in ((11,) * rank, (8,) * rank, (10,) * (rank + 1)):
         for layer in (ours, theirs):
             with pytest.raises(ValueError, match="output"):

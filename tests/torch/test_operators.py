@@ -180,6 +180,16 @@ def test_only_the_gradients_that_are_wanted(stand_in: StandIn, needed: int) -> N
     assert stand_in.calls == ["forward", *(["grad_input"], ["grad_weight"], [])[needed]]
 
 
+@pytest.mark.parametrize(("needed", "kept"), [((0,), [1]), ((1,), [0]), ((2,), []), ((0, 1), [0, 1])], ids=str)
+def test_only_what_the_backward_pass_reads_is_kept(stand_in: StandIn, needed, kept) -> None:
+    tensors, saved = CASES["2d-groups"].tensors(), []
+    for n in needed:
+        tensors[n].requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t) or t, lambda t: t):
+        run(CASES["2d-groups"], *tensors)
+    assert [t.data_ptr() for t in saved] == [tensors[n].data_ptr() for n in kept]
+
+
 def test_a_call_without_gradients_fuses_and_packs(stand_in: StandIn) -> None:
     case = Case((1, 16, 4), (16, 32, 4), (2,), (1,), (0,), 1, (1,))
     x, weight, bias = case.tensors()

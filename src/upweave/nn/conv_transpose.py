@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import torch
+import torch.fx
 from torch.nn.modules.conv import _ConvTransposeNd
 
 from ..errors import SpecError
 from ..ops.activation import Activation, activation_of
-from ..ops.torch import conv_transpose
-from .window import PADDING_MODES, extend, same, window
+from .functional import run_layer
+from .window import PADDING_MODES
+
+torch.fx.wrap("run_layer")  # one node of a symbolic trace, as PyTorch's layers are: it looks at sizes
 
 Numbers: TypeAlias = int | tuple[int, ...]
 
@@ -100,52 +103,9 @@ class UpweaveLayer(_Base):
 
         `output_size`, with or without the leading axes, chooses among the s sizes that are possible.
         """
-        if input.dim() == self.rank + 2:
-            return self._run(input, output_size)
-        if input.dim() == self.rank + 1:
-            return self._run(input.unsqueeze(0), output_size).squeeze(0)
-        raise SpecError(
-            f"{type(self).__name__} expects an input of {self.rank + 2} axes, or {self.rank + 1} without a batch, "
-            f"got shape {tuple(input.shape)}"
-        )
-
-    def _run(self, x: torch.Tensor, output_size: Sequence[int] | None) -> torch.Tensor:
-        output_padding = self.output_padding
-        if self.padding == "same":
-            if output_size is not None:
-                self._check_same(x, tuple(output_size))
-        elif output_size is not None:
-            output_padding = tuple(
-                self._output_padding(
-                    x, list(output_size), self.stride, self.padding, self.kernel_size, self.rank, self.dilation  # type: ignore[arg-type]
-                )
-            )  # fmt: skip
-        if self.padding_mode == "zeros" and self.padding != "same":
-            return self._convolve(x, self.padding, output_padding)
-        windows = self._windows(output_padding)
-        x = extend(x, tuple(w.extend for w in windows), self.padding_mode)
-        y = self._convolve(x, tuple(w.padding for w in windows), tuple(w.output_padding for w in windows))
-        if not any(w.cut for w in windows):
-            return y
-        for axis, w in enumerate(windows, start=2):
-            y = y.narrow(axis, 0, y.shape[axis] - w.cut)
-        return y.contiguous()  # as every convolution's output is: what follows may ask for a view
-
-    def _windows(self, output_padding: tuple[int, ...]) -> list[Any]:
-        zeros, found = self.padding_mode == "zeros", []
-        for a, (k, s, d) in enumerate(zip(self.kernel_size, self.stride, self.dilation, strict=True)):
-            begin, surplus = same(k, s, d) if self.padding == "same" else (self.padding[a], output_padding[a])
-            found.append(window(k, s, d, begin, surplus, zeros=zeros))  # type: ignore[arg-type]
-        return found
-
-    def _check_same(self, x: torch.Tensor, size: tuple[int, ...]) -> None:
-        only = tuple(s * n for s, n in zip(self.stride, x.shape[2:], strict=True))
-        if size[-self.rank :] != only:
-            raise SpecError(f'padding "same" makes an output of size {only}; output_size {size} is not possible')
-
-    def _convolve(self, x: torch.Tensor, padding: Any, output_padding: Any) -> torch.Tensor:
-        return conv_transpose(
-            x, self.weight, self.bias, self.stride, padding, output_padding, self.groups, self.dilation, *self._fused
+        return run_layer(
+            input, self.weight, self.bias, self.stride, self.padding, self.output_padding, self.groups, self.dilation,
+            self.padding_mode, *self._fused, output_size,
         )  # fmt: skip
 
     def extra_repr(self) -> str:

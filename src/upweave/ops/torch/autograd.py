@@ -74,7 +74,8 @@ class Transposed(Function):
         """Keep what the backward pass reads."""
         x, weight, _, *ctx.numbers = inputs
         ctx.size, ctx.kernel = x.shape[2:], weight.shape[2:]
-        ctx.save_for_backward(x, weight)
+        # a frozen layer in a trained network does not keep its input, nor a first layer its weight
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
 
     @staticmethod
     def backward(ctx: Any, gy: torch.Tensor) -> tuple[Any, ...]:
@@ -107,7 +108,7 @@ class GradInput(Function):
         """Keep what the backward pass reads."""
         gy, weight, _, *ctx.numbers = inputs
         ctx.kernel = weight.shape[2:]
-        ctx.save_for_backward(gy, weight)
+        ctx.save_for_backward(gy if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
 
     @staticmethod
     def backward(ctx: Any, v: torch.Tensor) -> tuple[Any, ...]:
@@ -139,7 +140,7 @@ class GradWeight(Function):
         """Keep what the backward pass reads."""
         x, gy, _, *ctx.numbers = inputs
         ctx.size = x.shape[2:]
-        ctx.save_for_backward(x, gy)
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, gy if ctx.needs_input_grad[0] else None)
 
     @staticmethod
     def backward(ctx: Any, v: torch.Tensor) -> tuple[Any, ...]:

@@ -29,8 +29,9 @@ def conv_transpose(
 
     x (N, C_in, *size), weight (C_in, C_out/groups, *kernel), bias (C_out) or None; one entry an axis in every tuple.
     Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "torch"
-    is PyTorch's own operator; "auto" is the first where it can run, else the second. It is also the second where the call
-    is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's own, and in forward mode.
+    is PyTorch's own operator; "auto" is the first where it can run, else the second. It is also the second where the
+    call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's own, and in forward
+    mode.
     Casts under autocast as PyTorch's operator does. The activation is fused where no gradient is wanted, and a step of
     its own otherwise.
     Raises `BackendError` with the reason where "native" cannot run.
