@@ -21,7 +21,7 @@ def run_layer(
     """The layer `upweave.nn.ConvTransposeNd` as a function of its tensors and numbers.
 
     x (N, C_in, *size) or (C_in, *size), and the output likewise; one entry an axis in every tuple. `padding` may be
-    "same". Raises `SpecError` for an input with another number of axes, and for an `output_size` that the layer cannot have.
+    "same". Raises `SpecError` for an input with another number of axes, and for an `output_size` that is not possible.
     """
     rank = len(stride)
     if x.dim() != rank + 2:
