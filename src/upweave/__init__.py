@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from .ops.plan import Plan as Plan
     from .ops.plan import plan as plan
     from .ops.upsample import upsample as upsample
+    from .nn.replace import replace_layers as replace_layers
     from .spec import Conv as Conv
     from .spec import ConvPixelShuffle as ConvPixelShuffle
     from .spec import ConvTranspose as ConvTranspose
@@ -98,6 +99,7 @@ _EXPORTS: dict[str, str] = {
         ".theory.sizes": "output_size output_sizes input_sizes",
         ".theory.spectrum": "frequency_response ideal_lowpass image_rejection images",
         ".graph.sizes": "valid_sizes",
+        ".nn.replace": "replace_layers",
         ".audit.report": "Report",
     }.items()
     for name in names.split()

@@ -6,6 +6,15 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .conv_transpose import ConvTranspose1d as ConvTranspose1d
+    from .conv_transpose import ConvTranspose2d as ConvTranspose2d
+    from .conv_transpose import ConvTranspose3d as ConvTranspose3d
+    from .lazy import LazyConvTranspose1d as LazyConvTranspose1d
+    from .lazy import LazyConvTranspose2d as LazyConvTranspose2d
+    from .lazy import LazyConvTranspose3d as LazyConvTranspose3d
+    from .replace import Replacement as Replacement
+    from .replace import replace_layers as replace_layers
+    from .replace import replacements as replacements
     from . import init as init
     from .init import bilinear_ as bilinear_
     from .init import glorot_normal_ as glorot_normal_
@@ -37,6 +46,9 @@ if TYPE_CHECKING:
 _EXPORTS: dict[str, str] = {
     name: module
     for module, names in {
+        ".conv_transpose": "ConvTranspose1d ConvTranspose2d ConvTranspose3d",
+        ".lazy": "LazyConvTranspose1d LazyConvTranspose2d LazyConvTranspose3d",
+        ".replace": "Replacement replace_layers replacements",
         ".init": "he_normal_ he_uniform_ glorot_normal_ glorot_uniform_ orthogonal_ triangular_ bilinear_ "
         "windowed_sinc_ icnr_",
         ".phase_gain": "EqualPhaseGain EqualPhaseBias equal_phase_gain",

@@ -142,7 +142,8 @@ def forward(
 ) -> None:
     """y = activation(conv_transpose(x, weight) + bias); x and y in the same layout, weight in PyTorch's; bias may be 0.
 
-    `threads` 0 asks torch, if it is loaded, or the machine. `packed`: what `pack` returned for this weight, or None.
+    `threads` 0 asks torch, if it is loaded, or the machine. `packed`: what `pack` returned for this weight, or None;
+    with it, `weight` is read only if it is not finite (`packed.finite`), and may be 0 otherwise.
     """
     kernel = compiled(p, dtype, channels_last, activation, slope, FORWARD, threads or default_threads()).kernel
     if packed is None:

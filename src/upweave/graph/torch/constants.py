@@ -126,12 +126,12 @@ class Constants:
 
 
 def may_run(target: Any) -> bool:
-    """True for torch's own operators and Python's arithmetic: what a graph from a file may have evaluated.
+    """True for torch's operators, our own and Python's arithmetic: what a graph from a file may have evaluated.
 
     `aten.from_file` maps any file on disk and may create it, so it is never run.
     """
     if isinstance(target, OpOverload):
-        return target.namespace in ("aten", "prims") and operator_name(target) != "from_file"
+        return target.namespace in ("aten", "prims", "upweave") and operator_name(target) != "from_file"
     return getattr(operator, getattr(target, "__name__", ""), None) is target
 
 

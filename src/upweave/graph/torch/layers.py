@@ -12,6 +12,7 @@ from ..ir import (
     Pad,
     PixelShuffle,
     PixelUnshuffle,
+    Pointwise,
     Pool,
     Resize,
     Shape,
@@ -62,7 +63,7 @@ def _activation(args: dict[str, Any], *names: str) -> Value:
     "_conv_depthwise2d",
 )
 def _convolution(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
-    value = _activation(args, "input", "self")
+    value = _activation(args, "input", "self", "x")
     kernel_value, bias = args["weight"], args.get("bias")
     shape: Shape = kernel_value.shape
     kernel, rank = shape[2:], len(shape) - 2
@@ -80,6 +81,13 @@ def _convolution(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
     padding = _same_padding(args["padding"], kernel, dilation)
     conv = Conv(kernel, stride, padding, dilation, groups)
     return walker.emit(Convolution(conv, shape[1] * groups, shape[0]), inputs, out, weights=weights)
+
+
+@lowers("conv_transpose")
+def _fused(walker: Walker, node: Any, args: dict[str, Any]) -> Any:
+    """`upweave::conv_transpose`: the same layer with an activation behind it."""
+    value, name = _convolution(walker, node, args), args["activation"]
+    return value if name == "none" else walker.emit(Pointwise(name), [value], shape_of(node.meta["val"]))
 
 
 def _same_padding(padding: Any, kernel: Shape, dilation: Shape) -> Pads:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import operator
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,8 @@ def _target(name: str) -> Any:
             return getattr(operator, parts[1])
         return _unknown_number
     if parts[:2] == ["torch", "ops"] and len(parts) == 5 and all(p.isidentifier() for p in parts):
+        if parts[2] == "upweave":
+            importlib.import_module("upweave.ops.torch")  # defines them
         packet = getattr(getattr(torch.ops, parts[2]), parts[3], None)
         found = getattr(packet, parts[4], None) if packet is not None else None
         if isinstance(found, OpOverload):

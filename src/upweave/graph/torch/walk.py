@@ -155,7 +155,7 @@ class Walker:
 
     def _lower(self, node: fx.Node, target: Any, bound: dict[str, Any]) -> Any:
         name = operator_name(target)
-        if target.namespace == "aten" and name in LOWERINGS:
+        if target.namespace in ("aten", "upweave") and name in LOWERINGS:
             return LOWERINGS[name](self, node, bound)
         if torch.Tag.pointwise in target.tags:
             return elementwise(self, node, bound, name)

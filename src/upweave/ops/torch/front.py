@@ -1,0 +1,92 @@
+"""One transposed convolution of tensors: the way in for layers and for `upweave.conv_transpose`."""
+
+from __future__ import annotations
+
+import torch
+from torch._C import _any_requires_grad, _are_functorch_transforms_active, _AutoDispatchBelowAutograd
+from torch._subclasses.fake_tensor import FakeTensor
+from torch._subclasses.functional_tensor import FunctionalTensor
+
+from ...errors import BackendError
+from .. import native
+from . import aten
+from .autograd import forward_mode, transposed
+from .kernels import DTYPES
+from .library import FORWARD
+
+_Ints = tuple[int, ...]
+
+PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, FakeTensor, FunctionalTensor})
+"""Kinds of tensors that know every operator. Others (sharded, quantised, …) know PyTorch's own alone, as a rule."""
+
+
+def conv_transpose(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints,
+    activation: str = "none", slope: float = 0.01, backend: str = "auto",
+) -> torch.Tensor:  # fmt: skip
+    """activation(conv_transpose(x, weight) + bias) of a batched input, with PyTorch's meaning of every number.
+
+    x (N, C_in, *size), weight (C_in, C_out/groups, *kernel), bias (C_out) or None; one entry an axis in every tuple.
+    Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "torch"
+    is PyTorch's own operator; "auto" is the first where it can run, else the second. It is also the second where the
+    call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's own, and in forward
+    mode.
+    Casts under autocast as PyTorch's operator does. The activation is fused where no gradient is wanted, and a step of
+    its own otherwise.
+    Raises `BackendError` with the reason where "native" cannot run.
+    """
+    if torch.is_autocast_enabled("cpu") and x.is_cpu:
+        x, weight, bias = _autocast(x, weight, bias)
+    compiling = torch.compiler.is_compiling()
+    if (
+        backend == "torch" or x.dtype not in DTYPES or not x.is_cpu or not _core()
+        or (backend == "auto" and (type(x) not in PLAIN or type(weight) not in PLAIN or _portable(compiling)))
+        or (not compiling and forward_mode())
+    ):  # fmt: skip
+        if backend == "native":
+            raise BackendError(f'backend "native" cannot run this: {_why_not(x)}')
+        return aten.public(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)
+    if not compiling:
+        if _are_functorch_transforms_active() or (torch.is_grad_enabled() and _any_requires_grad(x, weight, bias)):
+            y = transposed(x, weight, bias, stride, padding, output_padding, groups, dilation)
+            return aten.activate(y, activation, slope)
+        with _AutoDispatchBelowAutograd():
+            return FORWARD(  # type: ignore[no-any-return]
+                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
+            )  # fmt: skip
+    return FORWARD(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)  # type: ignore[no-any-return]
+
+
+def _portable(compiling: bool) -> bool:
+    """True where the call is recorded for others to run: in `torch.jit.trace` and in an export to ONNX."""
+    return torch.onnx.is_in_onnx_export() if compiling else torch._C._get_tracing_state() is not None
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _core() -> bool:
+    """Whether there is a native core; a compiled graph keeps the answer."""
+    return native.available()
+
+
+def _why_not(x: torch.Tensor) -> str:
+    if not native.available():
+        return native.why_not()
+    if not x.is_cpu:
+        return f"the tensors are on {x.device}, the native core computes on the CPU"
+    if x.dtype not in DTYPES:
+        return f"the dtype is {x.dtype}, the native core computes {', '.join(DTYPES.values())}"
+    return "the native core has no forward-mode derivative"
+
+
+def _autocast(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
+    """The operands in autocast's dtype, as PyTorch casts them for a convolution: floats, but no doubles."""
+    dtype = torch.get_autocast_dtype("cpu")
+
+    def cast(tensor: torch.Tensor) -> torch.Tensor:
+        wanted = tensor.is_cpu and tensor.is_floating_point() and tensor.dtype is not torch.float64
+        return tensor.to(dtype) if wanted else tensor
+
+    return cast(x), cast(weight), None if bias is None else cast(bias)
