@@ -29,6 +29,8 @@ def call(function: str, arguments: Mapping[str, Any], environment: Mapping[str, 
         check=False,
     )
     if done.returncode:
+        # the whole of it for whoever looks into it, its last line for the message
+        sys.stderr.write(done.stderr)
         words = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise RuntimeError(f"{function} in a process of its own: {words[0]}")
     return json.loads(done.stdout.splitlines()[-1])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -102,7 +103,8 @@ def lengths(**given: Any) -> None:
     from .modes import lengths as mode
 
     session = _session("lengths", {"repeat": 1 if given["quick"] else 3, **_set(given)})
-    rows = [mode.measure(name, given["backend"], session.settings) for name in mode.LAYERS]
+    with _plainly():
+        rows = [mode.measure(name, given["backend"], session.settings) for name in mode.LAYERS]
     _end(session.run(rows), path)
 
 
@@ -127,11 +129,12 @@ def memory(**given: Any) -> None:
 
     session = _session("memory", given)
     contenders = ("torch",) if session.ours is None else ("upweave", "torch")
-    found = [
-        mode.measure(layer, contender, given["backend"], given["threads"])
-        for layer in _layers(given)
-        for contender in contenders
-    ]
+    with _plainly():
+        found = [
+            mode.measure(layer, contender, given["backend"], given["threads"])
+            for layer in _layers(given)
+            for contender in contenders
+        ]
     _end(session.run(memory=found), path)
 
 
@@ -150,9 +153,8 @@ def report(folder: Path, page: Path, check: bool) -> None:
     stale = [p for p, text in written.items() if not p.exists() or p.read_text(encoding="utf-8") != text]
     if check:
         if stale:
-            raise click.ClickException(
-                f"not what the results say: {', '.join(map(str, stale))}; run python -m bench report"
-            )
+            names = ", ".join(map(str, stale))
+            raise click.ClickException(f"not what the results say: {names}; run python -m bench report")
         return
     for path in stale:
         results.write(path, written[path])
@@ -194,14 +196,22 @@ def _session(mode: str, given: dict[str, Any]) -> Session:
 
     try:
         chosen = peers.by_name(given["peers"]) if "peers" in given else []
-        session = Session(
-            mode, given["backend"], chosen, _settings(given), shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-        )
+        command = shlex.join(["python", "-m", "bench", *sys.argv[1:]])
+        session = Session(mode, given["backend"], chosen, _settings(given), command)
     except (RuntimeError, ValueError) as error:
         raise click.ClickException(str(error)) from error
     if warning := session.warning():
         click.echo(f"warning: {warning}", err=True)
     return session
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """What goes wrong in a process of its own, said in a line."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _set(given: dict[str, Any]) -> dict[str, Any]:

@@ -116,8 +116,8 @@ def _admit(contender: Contender, expected: Sequence[torch.Tensor], settings: Set
         trial = _burst(contender, 1, settings)
         if trial[0] < settings.long:
             trial = _burst(contender, min(settings.calls(trial[0]), 20), settings)
-    except Exception as error:  # whatever a peer raises is its result for this row, not the end of the run
-        return Outcome.untimed(contender, "failed", f"{type(error).__name__}: {_first_line(error)}")
+    except Exception as trouble:  # whatever a peer raises is its result for this row, not the end of the run
+        return Outcome.untimed(contender, "failed", f"{type(trouble).__name__}: {_first_line(trouble)}")
     return _Entry(contender, error, trial, [])
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from .results import Outcome, Row, Run
@@ -18,6 +18,10 @@ AIMS = {
     "isa": {"torch": 2.0},
 }
 """What Upweave sets out to reach, as geometric means over the core rows; for lengths on every row."""
+
+
+OVERHEAD_US, MEMORY_MIB = 15.0, 4.0
+"""The most that a call may cost above PyTorch's, in µs, and take above its packed weight, in MiB a thread."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,14 @@ def compare_row(row: Row, ours: str | None) -> Comparison:
 
 def _fastest(outcomes: Iterable[Outcome]) -> Outcome | None:
     return min(outcomes, key=lambda o: o.median_ms or 0.0, default=None)
+
+
+def groups(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
+    """The core rows and all rows, by what to call them; one group where that is the same."""
+    found = {"core rows": [c for c in comparisons if c.row.core], "rows": list(comparisons)}
+    if len(found["core rows"]) in (0, len(found["rows"])):
+        del found["core rows"]
+    return found
 
 
 def summarise(rows: Iterable[Comparison]) -> Summary:

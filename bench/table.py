@@ -9,13 +9,14 @@ from rich.table import Table
 
 from . import words
 from .results import MemoryRow, Outcome, Row, Run
-from .summary import Comparison, compare, summarise
+from .summary import Comparison, compare, groups, summarise
 
 
-def names(rows: Sequence[Row], ours: str | None) -> list[str]:
-    """Every contender of the rows by name, Upweave's first, the others in the order of their first row."""
-    seen = dict.fromkeys(o.name for row in rows for o in row.outcomes)
-    return [n for n in seen if n == ours] + [n for n in seen if n != ours]
+def names(run: Run) -> list[str]:
+    """Every contender of a run by name: Upweave's, then the peers in their order, then what is left."""
+    seen = dict.fromkeys(o.name for row in run.rows for o in row.outcomes)
+    first = [n for n in seen if n.startswith("upweave")] + [n for n in run.peers if n in seen]
+    return list(dict.fromkeys([*first, *seen]))
 
 
 def best(row: Row, name: str) -> Outcome | None:
@@ -48,6 +49,7 @@ def show(run: Run, console: Console) -> None:
     """Print the rows, the means and what is remarkable."""
     if run.memory:
         console.print(_memory(run.memory))
+        console.print(words.memory(run.memory, run.ours))
     if run.rows:
         console.print(_times(run))
         for text in summary_lines(run):
@@ -59,11 +61,10 @@ def show(run: Run, console: Console) -> None:
 def summary_lines(run: Run) -> list[str]:
     """The means over the core rows, and over all rows if there are others."""
     comparisons = compare(run)
-    groups = {"core rows": [c for c in comparisons if c.row.core], "rows": list(comparisons)}
-    if len(groups["core rows"]) in (0, len(groups["rows"])):
-        del groups["core rows"]
+    if run.mode == "overhead":
+        return words.overheads(comparisons)
     lines = []
-    for label, group in groups.items():
+    for label, group in groups(comparisons).items():
         summary = summarise(group)
         means = "; ".join(f"{found} {what} (aim {aim})" for what, found, aim in words.found(run.mode, summary))
         lines.append(f"{len(group)} {label}, geometric means: {means or 'nothing to compare'}.")
@@ -74,7 +75,7 @@ def summary_lines(run: Run) -> list[str]:
 
 def _times(run: Run) -> Table:
     table = Table(title=f"{run.mode}, median ms; (trial only)", title_justify="left")
-    columns = names(run.rows, run.ours)
+    columns = names(run)
     table.add_column("row", no_wrap=True)
     for name in columns:
         table.add_column(name.replace("_", " "), justify="right", style="bold" if name == run.ours else None)

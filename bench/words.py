@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from .results import Outcome, Run
-from .summary import AIMS, Summary
+from collections.abc import Iterable
+
+from .results import MemoryRow, Outcome, Run
+from .summary import AIMS, MEMORY_MIB, OVERHEAD_US, Comparison, Summary
 
 NOTHING = "—"
 LABELS = {
@@ -55,8 +57,8 @@ def machine(run: Run) -> list[str]:
     ]
     if run.roofline:
         lines.append(
-            f"Measured ceilings: {run.roofline['gflops']:.0f} Gflop/s in fp32 GEMM, {run.roofline['gb_s']:.1f} GB/s in a "
-            "copy (bytes read and written)."
+            f"Measured ceilings: {run.roofline['gflops']:.0f} Gflop/s in fp32 GEMM, {run.roofline['gb_s']:.1f} GB/s in "
+            "a copy (bytes read and written)."
         )
     return lines
 
@@ -73,6 +75,27 @@ def found(mode: str, summary: Summary) -> list[tuple[str, str, str]]:
     return lines
 
 
+def overheads(comparisons: Iterable[Comparison]) -> list[str]:
+    """What a call costs above PyTorch's, a line for each row that has both."""
+    return [
+        f"{c.row.name}: {1e3 * (c.ours.median_ms - c.torch.median_ms):.1f} µs above torch (aim ≤ {OVERHEAD_US:.0f} µs)."
+        for c in comparisons
+        if c.ours is not None and c.torch is not None and c.ours.median_ms is not None and c.torch.median_ms is not None
+    ]
+
+
+def memory(rows: Iterable[MemoryRow], ours: str | None) -> str:
+    """The row on which Upweave takes most above its weight."""
+    own = [r for r in rows if r.contender == ours]
+    if not own:
+        return "Upweave was not part of this run."
+    most = max(own, key=lambda r: r.above_packed_mib / r.threads)
+    return (
+        f"At most {most.above_packed_mib / most.threads:.1f} MiB a thread above output and weight, on {most.name} "
+        f"(aim ≤ {MEMORY_MIB:.0f} MiB)."
+    )
+
+
 def slow(summary: Summary) -> str:
     """The rows on which Upweave is slower than 0.9 of the best peer's speed."""
     if summary.any is None:
@@ -84,7 +107,7 @@ def slow(summary: Summary) -> str:
 
 
 def reasons(run: Run) -> list[str]:
-    """Why contenders were not timed in every round, a line for each contender and reason, with the rows it holds for."""
+    """Why contenders were not timed, a line for each contender and reason, with the rows it holds for."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for row in run.rows:
         for o in row.outcomes:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import ctypes
 import gc
 import math
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -33,9 +33,6 @@ ENVIRONMENT = {
     "MALLOC_ARENA_MAX": "1",
 }
 """Blocks of 64 KiB and more are mapped and unmapped one by one, and no thread keeps an arena."""
-
-LIMIT_MIB = 4.0
-"""What a call may take a thread, above its output and its packed weight."""
 
 _MIB = float(1 << 20)
 
@@ -71,7 +68,7 @@ def one_process(row: str, contender: str, backend: ours.Backend, threads: int) -
     return {"first": first, "later": later}
 
 
-def extra(call: Any) -> float:
+def extra(call: Callable[[], torch.Tensor]) -> float:
     """MiB of resident memory that a call, which returns a tensor, took at its peak above that tensor.
 
     `RuntimeError` where the system cannot forget a peak: then there is nothing to measure by.

@@ -19,7 +19,7 @@ MODULES: dict[int, type[Any]] = {
 
 @peer("torch_compile", package="torch", fresh_output="every call returns a new tensor")
 def contenders(case: Case, threads: int) -> list[Contender]:
-    """torch.compile of the module in eval mode: inductor, static shapes; weights frozen or not, NCHW or channels-last."""
+    """torch.compile of the module in eval mode: inductor, static shapes; weights frozen or not; NCHW, channels-last."""
     layouts: dict[str, torch.memory_format] = {"NCHW": torch.contiguous_format}
     if case.problem.rank > 1:
         layouts["channels-last"] = CHANNELS_LAST[case.problem.rank]
