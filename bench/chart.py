@@ -17,7 +17,7 @@ from . import words
 from .results import Run
 from .summary import Comparison, compare, summarise
 
-WIDTH, LABEL, NUMBERS, ROW, TOP = 880, 196, 132, 22, 92
+WIDTH, LABEL, NUMBERS, SECOND, ROW, TOP = 880, 196, 156, 82, 22, 92
 FAMILIES = {
     "gan": "Generators",
     "seg": "Segmentation",
@@ -52,7 +52,7 @@ def svg(run: Run, title: str, subtitle: str) -> str:
     groups = _groups(shown)
     axis = _Axis(shown)
     height = TOP + sum(ROW * (len(rows) + 1) + 6 for _, rows in groups) + 44
-    parts = [*_frame(title, subtitle, axis, height)]
+    parts = _frame(title, subtitle, run.ours or "", axis, height)
     y = TOP
     for family, rows in groups:
         parts.append(_text(16, y + 15, FAMILIES.get(family, family), "head dim"))
@@ -103,18 +103,18 @@ def _groups(rows: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
     return [(family, members) for family, members in found.items() if members]
 
 
-def _frame(title: str, subtitle: str, axis: _Axis, height: int) -> list[str]:
+def _frame(title: str, subtitle: str, ours: str, axis: _Axis, height: int) -> list[str]:
     parts = [
         f'<rect class="bg" width="{WIDTH}" height="{height}" rx="6"/>',
         _text(16, 28, title, "title ink"),
         _text(16, 47, subtitle, "dim"),
-        f'<rect class="bar" x="{axis.left}" y="58" width="14" height="10" rx="2"/>',
-        _text(axis.left + 20, 67, "Upweave", "ink"),
-        f'<rect class="loss" x="{axis.left + 84}" y="58" width="14" height="10" rx="2"/>',
-        _text(axis.left + 104, 67, "slower than PyTorch", "ink"),
-        _diamond(axis.left + 246, 63),
-        _text(axis.left + 256, 67, "best peer, any layout", "ink"),
-        _text(WIDTH - 16 - 66, 67, "× PyTorch", "num dim"),
+        _diamond(axis.left + 5, 63),
+        _text(axis.left + 16, 67, "best peer, any layout", "ink"),
+        f'<rect class="loss" x="{axis.left + 156}" y="58" width="14" height="10" rx="2"/>',
+        _text(axis.left + 176, 67, "slower than PyTorch", "ink"),
+        f'<rect class="bar" x="{axis.left + 312}" y="58" width="14" height="10" rx="2"/>',
+        _text(axis.left + 332, 67, ours, "ink"),
+        _text(WIDTH - 16 - SECOND, 67, "× PyTorch", "num dim"),
         _text(WIDTH - 16, 67, "× best peer", "num dim"),
     ]
     for x, label in axis.ticks():
@@ -146,8 +146,8 @@ def _row(c: Comparison, y: float, axis: _Axis) -> list[str]:
 
 def _numbers(y: float, torch: float | None, best: float | None, kind: str) -> list[str]:
     return [
-        _text(WIDTH - 16 - 66, y, words.times(torch), f"num {kind}ink"),
-        _text(WIDTH - 16, y, words.times(best), f"num {kind}{'ink' if best is None or best >= 1 else 'dim'}"),
+        _text(WIDTH - 16 - SECOND, y, words.times(torch), f"num {kind}ink"),
+        _text(WIDTH - 16, y, words.times(best), f"num {kind}{'ink' if best is None or best >= 1 else 'loss'}"),
     ]
 
 

@@ -19,11 +19,12 @@ from typing import Any
 def call(function: str, arguments: Mapping[str, Any], environment: Mapping[str, str] | None = None) -> Any:
     """What `function` ("package.module:name") returns for keyword arguments that JSON can say, in a new process.
 
-    `environment` is added to this process's own. `RuntimeError` with its last words if the process fails.
+    The process imports from where this one does; `environment` is added to this one's own. `RuntimeError` with its last
+    words if it fails.
     """
     done = subprocess.run(
         [sys.executable, "-m", "bench.child", function, json.dumps(dict(arguments))],
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **(environment or {})},
         capture_output=True,
         text=True,
         check=False,

@@ -47,7 +47,7 @@ class Settings:
     burst: float = 0.02
     least_calls: int = 3
     long: float = 0.3
-    budget: float = 12.0
+    budget: float = 8.0
     hopeless: float = 8.0
     tolerance: float = 1e-5
     clock: Callable[[], float] = time.perf_counter

@@ -31,6 +31,14 @@ def name(backend: Backend) -> str | None:
     return NAMES[backend]
 
 
+def algorithm(case: Case, backend: Backend) -> str:
+    """What runs the case, by Upweave's own word; `RuntimeError` if that is not the backend that was asked for."""
+    plan = upweave.explain_plan(case.x, case.weight, case.bias, **case.keywords, backend=backend)  # type: ignore[attr-defined, unused-ignore]
+    if plan.backend != backend:
+        raise RuntimeError(f"backend {backend!r} was asked for, and {plan.backend!r} would run: {plan.reason}")
+    return str(plan.algorithm)
+
+
 def run(case: Case, backend: Backend) -> torch.Tensor:
     """`upweave.conv_transpose` on the case by a backend asked for by name, which raises if it cannot."""
     return upweave.conv_transpose(case.x, case.weight, case.bias, **case.keywords, backend=backend)  # type: ignore[attr-defined, no-any-return, unused-ignore]
@@ -52,10 +60,11 @@ def contenders(case: Case, backend: Backend, *, channels_last: bool = False) -> 
 
         return call
 
-    found = [Contender(own, "NCHW", True, call_of(case), lambda y: (y,))]
+    found = [Contender(own, f"NCHW, {algorithm(case, backend)}", True, call_of(case), lambda y: (y,))]
     if channels_last and case.problem.rank > 1:
         layout = CHANNELS_LAST[case.problem.rank]
         turned = Case(case.problem, case.x.to(memory_format=layout), case.weight, case.bias)
         label = own.replace("upweave", "upweave_channels_last")
-        found.append(Contender(label, "channels-last", False, call_of(turned), lambda y: (y,)))
+        variant = f"channels-last, {algorithm(turned, backend)}"
+        found.append(Contender(label, variant, False, call_of(turned), lambda y: (y,)))
     return found

@@ -128,7 +128,7 @@ def markdown(runs: Mapping[str, Run], charts: set[str]) -> str:
 
 def _rows(run: Run) -> str:
     comparisons = compare(run)
-    return f"{_means(run, comparisons)}\n{_table(run, comparisons)}\n"
+    return "\n".join(part for part in (_means(run, comparisons), _table(run, comparisons)) if part)
 
 
 def _means(run: Run, comparisons: tuple[Comparison, ...]) -> str:
@@ -140,6 +140,9 @@ def _means(run: Run, comparisons: tuple[Comparison, ...]) -> str:
     lines = []
     for label, group in groups(comparisons).items():
         summary = summarise(group)
+        if not words.found(run.mode, summary):
+            lines += [f"None of {len(group)} {label} has times of both Upweave and a peer.", ""]
+            continue
         lines += [f"| geometric mean of {len(group)} {label}, against | found | aim |", "|---|---:|---:|"]
         lines += [f"| {what} | {found} | {aim} |" for what, found, aim in words.found(run.mode, summary)]
         lines += ["", words.slow(summary), ""]
