@@ -7,9 +7,9 @@ from dataclasses import replace
 from upweave.ops.problem import problem
 
 from .. import ours
-from ..contender import PEERS
 from ..harness import Settings
 from ..layers import Layer
+from ..peers import by_name
 from ..results import Row
 from . import forward
 
@@ -22,4 +22,4 @@ LAYERS = tuple(
 def measure(layer: Layer, backend: ours.Backend, settings: Settings) -> Row:
     """The row of one layer: Upweave and torch, under no_grad, in bursts of many calls."""
     settings = replace(settings, least_calls=1000, rounds=max(settings.rounds, 9))
-    return forward.measure(layer, [PEERS["torch"]], backend, settings, None)
+    return forward.measure(layer, by_name("torch"), backend, settings, None)

@@ -13,10 +13,11 @@ from upweave.ops.problem import problem
 torch = pytest.importorskip("torch", reason="the benchmark compares with torch")
 from bench import case as cases  # noqa: E402
 from bench import child, ours, roofline  # noqa: E402
-from bench.contender import PEERS, Contender, Peer  # noqa: E402
+from bench.contender import Contender, Peer  # noqa: E402
 from bench.harness import Settings  # noqa: E402
 from bench.layers import Layer  # noqa: E402
 from bench.modes import forward, isa, lengths, memory, overhead, train  # noqa: E402
+from bench.peers import by_name  # noqa: E402
 
 TINY = Layer("tiny", "misc", True, problem((1, 3, 5, 4), (3, 2, 4, 4), stride=2, padding=1))
 FAST = Settings(rounds=2, least_rounds=2, pause=0.0, burst=1e-4, budget=0.1)
@@ -33,7 +34,7 @@ def by_aten(monkeypatch):
 @pytest.mark.usefixtures("by_aten")
 def test_forward_has_an_outcome_for_everybody():
     absent = Peer("absent", "no-such-package", "About.", "yes", lambda case, threads: [])
-    peers = [PEERS["torch"], PEERS["torch_channels_last"], absent]
+    peers = [*by_name("torch,torch_channels_last"), absent]
     ceilings = roofline.Roofline(100.0, 10.0)
     row = forward.measure(TINY, peers, "torch", FAST, ceilings, channels_last=True)
     assert {o.name: o.status for o in row.outcomes} == {
