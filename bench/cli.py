@@ -78,9 +78,7 @@ def isa(**given: Any) -> None:
 
     if not held.held():
         sys.exit(held.again(sys.argv[1:]))
-    path = _begin("isa", given)
-    held.confirm()
-    _inference("isa", {**given, "peers": "torch"}, path)
+    _inference("isa", {**given, "peers": "torch"})
 
 
 @main.command()
@@ -161,12 +159,16 @@ def report(folder: Path, page: Path, check: bool) -> None:
     click.echo(f"{page} is up to date" if not stale else f"written: {', '.join(map(str, stale))}")
 
 
-def _inference(mode: str, given: dict[str, Any], path: Path | None = None) -> None:
-    path = path or _begin(mode, given)
+def _inference(mode: str, given: dict[str, Any]) -> None:
+    path = _begin(mode, given)
     from . import roofline
     from .modes import forward as forward_mode
+    from .modes import isa as isa_mode
 
     session = _session(mode, given)
+    if mode == "isa":
+        with _plainly():
+            isa_mode.confirm(session.machine["upweave_isa"], session.machine["torch_isa"])
     ceilings = roofline.measure()
 
     def measure(layer: Layer) -> Row:
@@ -207,7 +209,7 @@ def _session(mode: str, given: dict[str, Any]) -> Session:
 
 @contextmanager
 def _plainly() -> Iterator[None]:
-    """What goes wrong in a process of its own, said in a line."""
+    """What goes wrong in a process of its own, or is not as it was asked for, said in a line."""
     try:
         yield
     except RuntimeError as error:

@@ -85,7 +85,8 @@ def compare(
     outcomes: dict[int, Outcome] = {}
     entries: dict[int, _Entry] = {}
     for i, contender in enumerate(contenders):
-        admitted = _admit(contender, expected, settings)
+        fastest = min((e.seconds for e in entries.values()), default=math.inf)
+        admitted = _admit(contender, expected, settings, fastest)
         if isinstance(admitted, Outcome):
             outcomes[i] = admitted
         else:
@@ -103,16 +104,27 @@ def compare(
     return [outcomes[i] for i in range(len(contenders))]
 
 
-def _admit(contender: Contender, expected: Sequence[torch.Tensor], settings: Settings) -> _Entry | Outcome:
-    """The contender with its error and its trial times, or why it is not timed."""
+def _admit(
+    contender: Contender, expected: Sequence[torch.Tensor], settings: Settings, fastest: float
+) -> _Entry | Outcome:
+    """The contender with its error and its trial times, or why it is not timed.
+
+    Of a call that takes seconds where the `fastest` so far takes far less, the one that is checked is trial enough.
+    """
     try:
         if contender.before is not None:
             contender.before()
-        error = relative_error(contender.tensors(contender.call()), expected)
+        start = settings.clock()
+        y = contender.call()
+        first = settings.clock() - start
+        error = relative_error(contender.tensors(y), expected)
+        del y
         if not error <= settings.tolerance:  # so written, NaN is wrong
             return Outcome.untimed(
                 contender, "wrong", f"relative error {error:.1e} where {settings.tolerance:.0e} is allowed", error
             )
+        if first > max(settings.hopeless * fastest, 3 * settings.long):
+            return _Entry(contender, error, [first], [])
         trial = _burst(contender, 1, settings)
         if trial[0] < settings.long:
             trial = _burst(contender, min(settings.calls(trial[0]), 20), settings)

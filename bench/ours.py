@@ -31,6 +31,11 @@ def name(backend: Backend) -> str | None:
     return NAMES[backend]
 
 
+def isa(backend: Backend) -> str | None:
+    """The instruction set that the native core chose; None for another backend."""
+    return str(native.isa()) if backend == "native" else None  # type: ignore[attr-defined, unused-ignore]
+
+
 def algorithm(case: Case, backend: Backend) -> str:
     """What runs the case, by Upweave's own word; `RuntimeError` if that is not the backend that was asked for."""
     plan = upweave.explain_plan(case.x, case.weight, case.bias, **case.keywords, backend=backend)  # type: ignore[attr-defined, unused-ignore]

@@ -42,8 +42,9 @@ INTRO = {
     "optimiser would.",
     "lengths": "Total ms over 200 different lengths, each met once by a fresh process; “seen”: the same lengths again.",
     "overhead": "Problems of one multiplication: what is left is the call.",
-    "memory": "Peak of resident memory during a call, above its output, each in a process of its own. A packed weight "
-    "is at least as large as the weight; the last column is what the first call takes above that, for each thread.",
+    "memory": "Peak of resident memory during a call, above its output, each in a process of its own. The last "
+    "column is the larger of two, for each thread: the first call less the weight's size, which a packed copy has at "
+    "least, and a later call.",
     "isa": "Upweave, PyTorch and oneDNN held to AVX2 by `UPWEAVE_ISA`, `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA`.",
 }
 
@@ -171,7 +172,7 @@ def _table(run: Run, comparisons: tuple[Comparison, ...]) -> str:
 
 def _memory(run: Run) -> str:
     lines = [
-        "| row | contender | weight MiB | output MiB | first call MiB | later MiB | above the weight, MiB a thread |",
+        "| row | contender | weight MiB | output MiB | first call MiB | later MiB | above packed, MiB a thread |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for r in run.memory:

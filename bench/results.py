@@ -91,8 +91,11 @@ class MemoryRow:
 
     @property
     def above_packed_mib(self) -> float:
-        """Peak of the first call less the output and the weight's own size, which a packed copy has at least."""
-        return self.first_mib - self.weight_mib
+        """What a call takes besides its output and a packed weight, which has at least the weight's own size.
+
+        The larger of: the first call, which packs, less that size; a later call, for which the packed weight is there.
+        """
+        return max(self.first_mib - self.weight_mib, self.later_mib)
 
 
 @dataclass(frozen=True)

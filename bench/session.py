@@ -34,6 +34,8 @@ class Session:
         self.ours = ours.name(self.backend)  # raises at once if the core that is asked for is not there
         self.date = machine.now()
         self.machine: dict[str, Any] = machine.describe()
+        self.machine["upweave_isa"] = ours.isa(self.backend)
+        self.machine["torch_isa"] = torch.backends.cpu.get_cpu_capability()
         torch.set_num_threads(self.settings.threads)
 
     def warning(self) -> str | None:

@@ -53,7 +53,8 @@ def machine(run: Run) -> list[str]:
         f"{run.date}, commit {commit}{' with uncommitted changes' if m.get('changed_since') else ''}, "
         f"{settings.get('threads')} threads on processors {m.get('affinity')}, load average {m.get('load_before')} "
         f"before and {m.get('load_after')} after.",
-        f"Python {m.get('python')}, {versions}.",
+        f"Python {m.get('python')}, {versions}; instruction sets: Upweave {m.get('upweave_isa') or NOTHING}, "
+        f"PyTorch {m.get('torch_isa') or NOTHING}.",
     ]
     if run.roofline:
         lines.append(
@@ -91,8 +92,8 @@ def memory(rows: Iterable[MemoryRow], ours: str | None) -> str:
         return "Upweave was not part of this run."
     most = max(own, key=lambda r: r.above_packed_mib / r.threads)
     return (
-        f"At most {most.above_packed_mib / most.threads:.1f} MiB a thread above output and weight, on {most.name} "
-        f"(aim ≤ {MEMORY_MIB:.0f} MiB)."
+        f"At most {most.above_packed_mib / most.threads:.1f} MiB a thread above output and packed weight, "
+        f"on {most.name} (aim ≤ {MEMORY_MIB:.0f} MiB)."
     )
 
 

@@ -21,10 +21,11 @@ def again(arguments: Sequence[str]) -> int:
     return subprocess.run(command, env={**os.environ, **ENVIRONMENT}, check=False).returncode
 
 
-def confirm() -> None:
-    """`RuntimeError` unless PyTorch says that it obeys; Upweave's native core raises by itself for a set it lacks."""
-    import torch
+def confirm(upweave: str | None, torch: str | None) -> None:
+    """`RuntimeError` unless both say that they obey; `upweave` is None where the native core is no part of the run.
 
-    capability = torch.backends.cpu.get_cpu_capability()
-    if capability != "AVX2":
-        raise RuntimeError(f"PyTorch runs with {capability} where AVX2 was asked for")
+    oneDNN says nothing, but it reads its variable itself.
+    """
+    for who, runs in (("Upweave", upweave), ("PyTorch", torch)):
+        if runs is not None and runs.lower() != "avx2":
+            raise RuntimeError(f"{who} runs with {runs} where AVX2 was asked for")

@@ -116,6 +116,14 @@ def test_the_hopeless_are_left_out_unless_kept():
     assert jax.reason == "100 times slower than the fastest in the trial"
 
 
+def test_one_call_of_the_very_slow_is_enough():
+    world = World()
+    _, slow = compare([world.contender("fast", 0.01), world.contender("slow", 5.0)], TRUTH, world.settings())
+    assert world.log.count("slow/v") == 1
+    assert (slow.status, slow.calls) == ("trial", 1)
+    assert math.isclose(slow.median_ms, 5000)
+
+
 def test_the_budget_limits_rounds_but_not_below_the_least():
     world = World()
     [found] = compare([world.contender("a", 0.25)], TRUTH, world.settings(budget=5.0))

@@ -137,9 +137,12 @@ def test_isa_is_held_by_the_environment(monkeypatch):
     assert isa.held()
     monkeypatch.setenv("UPWEAVE_ISA", "avx512")
     assert not isa.held()
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
-    with pytest.raises(RuntimeError, match="AVX512 where AVX2"):
-        isa.confirm()
+    isa.confirm("avx2", "AVX2")
+    isa.confirm(None, "AVX2")
+    with pytest.raises(RuntimeError, match="PyTorch runs with AVX512 where AVX2"):
+        isa.confirm("avx2", "AVX512")
+    with pytest.raises(RuntimeError, match="Upweave runs with avx512 where AVX2"):
+        isa.confirm("avx512", "AVX2")
 
 
 def test_the_native_name_needs_the_native_core(monkeypatch):
