@@ -20,10 +20,10 @@ FIELD  := .venv-field-transformers
 FIELD2 := .venv-field-torchvision
 RUN    := HF_HUB_OFFLINE=1 PYTHONPATH=src:.
 
-.PHONY: help demo test lint format docs docs-serve field field-sizes clean
+.PHONY: help demo test lint format bench docs docs-serve field field-sizes clean
 
 help:
-	@echo "make demo | test | lint | format | docs | docs-serve | field | field-sizes | clean"
+	@echo "make demo | test | lint | format | bench | docs | docs-serve | field | field-sizes | clean"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Upweave needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
@@ -52,6 +52,10 @@ $(VENV)/.docs: $(VENV)/.torch pyproject.toml
 	$(PIP) --editable '.[docs]' '$(TORCH)'
 	@touch $@
 
+$(VENV)/.bench: $(VENV)/.torch pyproject.toml
+	$(PIP) --editable '.[bench]' '$(TORCH)'
+	@touch $@
+
 demo: $(VENV)/.examples
 	$(BIN)/python -m examples.demo demo
 
@@ -68,6 +72,11 @@ format: $(VENV)/.lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python -m scripts.readme_rules
+
+# The core rows against every peer, then docs/performance.md. About ten minutes; nothing else should run meanwhile.
+bench: $(VENV)/.bench
+	$(BIN)/python -m bench forward --core --force $(ARGS)
+	$(BIN)/python -m bench report
 
 docs: $(VENV)/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

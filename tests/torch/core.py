@@ -36,6 +36,7 @@ class Packed:
 
     weight: torch.Tensor
     nbytes: int
+    finite: bool = True
 
 
 @dataclass

@@ -1,0 +1,188 @@
+"""`docs/performance.md` and its charts, from the results and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import words
+from .chart import svg
+from .results import MODES, Run, loads
+from .summary import Comparison, compare, groups, summarise
+from .table import best, cell, names
+
+HEAD = """\
+# Performance
+
+<!-- Written by `python -m bench report` from bench/results. Change those, not this. -->
+
+How fast `upweave.conv_transpose` runs on a CPU, beside PyTorch, `torch.compile`, ONNX Runtime, OpenVINO and JAX, on the
+transposed convolutions of published models (`bench/layers.json`).
+"""
+
+TITLES = {
+    "forward": "Inference",
+    "train": "Forward and backward",
+    "lengths": "Lengths never seen before",
+    "overhead": "Overhead of a call",
+    "memory": "Memory",
+    "isa": "Held to AVX2",
+}
+
+CHARTS = {
+    "forward": ("Inference, times faster than PyTorch (NCHW)", "fp32, output in fresh memory, logarithmic axis"),
+    "train": ("Forward and backward, times faster than PyTorch (NCHW)", "fp32, one layer, logarithmic axis"),
+    "isa": ("Held to AVX2, times faster than PyTorch (NCHW)", "fp32, all held to AVX2, logarithmic axis"),
+}
+
+INTRO = {
+    "forward": "One call with a frozen weight. × is the other's median over Upweave's; roofline is the least time that "
+    "the measured ceilings allow over Upweave's.",
+    "train": "Forward, and the gradients of input, weight and bias. The weight is written before every call, as an "
+    "optimiser would.",
+    "lengths": "Total ms over 200 different lengths, each met once by a fresh process; “seen”: the same lengths again.",
+    "overhead": "Problems of one multiplication: what is left is the call.",
+    "memory": "Peak of resident memory during a call, above its output, each in a process of its own. The last "
+    "column is the larger of two, for each thread: the first call less the weight's size, which a packed copy has at "
+    "least, and a later call.",
+    "isa": "Upweave, PyTorch and oneDNN held to AVX2 by `UPWEAVE_ISA`, `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA`.",
+}
+
+METHOD = """\
+## How it is measured
+
+All contenders of a row run in one process, in turns: for each round, in a new order, a pause (thread pools spin for a
+while after a call and would slow down the next contender), one untimed call, then a short burst of timed calls. Times
+are medians over all calls of all rounds, with quartiles. Ratios compare medians of the same run only. Before it is
+timed, every contender is checked against PyTorch in fp64. The process is bound to as many processors as it has threads.
+
+A call is timed until its output is released, and each output is in memory of its own: no contender writes into a buffer
+that an earlier call returned, as far as its API allows. Large outputs therefore pay for their page faults, everybody's.
+
+A peer's variants (layouts, weights frozen or not) compete in a short trial; the fastest, and the fastest that takes
+NCHW, go on. What was more than 8 times slower than the fastest in the trial was not timed further: its time is in
+brackets.
+"""
+
+AGAIN = """\
+## Again
+
+```sh
+make bench                              # the core rows, then this page
+python -m bench forward --all           # every row
+python -m bench train                   # also: lengths, overhead, memory, isa
+python -m bench forward --rows 'hifigan*' --peers torch,onnxruntime --quick --name look
+python -m bench report                  # this page, from bench/results
+```
+"""
+
+
+def load(folder: Path) -> dict[str, Run]:
+    """The results that the page shows: those which are named like their mode.
+
+    `ValueError` for a file that holds another mode's results, or none that can be read.
+    """
+    found = {}
+    for mode in MODES:
+        path = folder / f"{mode}.json"
+        if path.exists():
+            run = loads(path.read_text(encoding="utf-8"))
+            if run.mode != mode:
+                raise ValueError(f"{path} holds results of {run.mode}")
+            found[mode] = run
+    return found
+
+
+def files(runs: Mapping[str, Run], page: Path) -> dict[Path, str]:
+    """What to write, by path: the page, and a chart beside it in `assets/` for each mode that has one."""
+    charts = {
+        mode: svg(run, *CHARTS[mode])
+        for mode, run in runs.items()
+        if mode in CHARTS and any(c.ratio(c.torch) is not None for c in compare(run))
+    }
+    written = {page.parent / "assets" / f"performance-{mode}.svg": text for mode, text in charts.items()}
+    return {**written, page: markdown(runs, set(charts))}
+
+
+def markdown(runs: Mapping[str, Run], charts: set[str]) -> str:
+    """The page's text, given the results by mode and the modes that have a chart."""
+    parts = [HEAD]
+    if not runs:
+        parts.append("**Nothing has been measured yet.** There are no results in `bench/results`.\n")
+    for mode, run in runs.items():
+        parts.append(f"## {TITLES[mode]}\n\n{INTRO[mode]}\n")
+        if run.ours is None:
+            parts.append("Peers alone: Upweave was not part of this run.\n")
+        elif run.ours != "upweave":
+            parts.append(f"What ran here is {run.ours}, not the native core.\n")
+        if mode in charts:
+            parts.append(f"![{CHARTS[mode][0]}](assets/performance-{mode}.svg)\n")
+        parts.append(_memory(run) if run.memory else _rows(run))
+        if reasons := words.reasons(run):
+            parts.append("\n".join([*(f"- {reason}" for reason in reasons), ""]))
+        parts.append(_details(run))
+    missing = [TITLES[mode].lower() for mode in MODES if mode not in runs]
+    if runs and missing:
+        parts.append(f"Not measured yet: {', '.join(missing)}.\n")
+    return "\n".join([*parts, METHOD, AGAIN])
+
+
+def _rows(run: Run) -> str:
+    comparisons = compare(run)
+    return "\n".join(part for part in (_means(run, comparisons), _table(run, comparisons)) if part)
+
+
+def _means(run: Run, comparisons: tuple[Comparison, ...]) -> str:
+    """Geometric means beside what is aimed at: over the core rows, and over all if there are others."""
+    if run.ours is None:
+        return ""
+    if run.mode == "overhead":
+        return "\n".join([*(f"- {line}" for line in words.overheads(comparisons)), ""])
+    lines = []
+    for label, group in groups(comparisons).items():
+        summary = summarise(group)
+        if not words.found(run.mode, summary):
+            lines += [f"None of {len(group)} {label} has times of both Upweave and a peer.", ""]
+            continue
+        lines += [f"| geometric mean of {len(group)} {label}, against | found | aim |", "|---|---:|---:|"]
+        lines += [f"| {what} | {found} | {aim} |" for what, found, aim in words.found(run.mode, summary)]
+        lines += ["", words.slow(summary), ""]
+    return "\n".join(lines)
+
+
+def _table(run: Run, comparisons: tuple[Comparison, ...]) -> str:
+    columns = names(run)
+    headings = [f"`{n}`" if n != run.ours else f"**{n}**" for n in columns]
+    ratios = [] if run.ours is None else ["× torch", "× best NCHW", "× best"]
+    if run.roofline and run.ours is not None:
+        ratios.append("roofline")
+    lines = [
+        "Median milliseconds.",
+        "",
+        "| " + " | ".join(["row", *headings, "best peer", *ratios]) + " |",
+        "|" + "|".join(["---", *("---:" for _ in columns), "---", *("---:" for _ in ratios)]) + "|",
+    ]
+    for c in comparisons:
+        cells = [cell(best(c.row, name)) for name in columns]
+        values = [words.times(c.ratio(other)) for other in (c.torch, c.nchw, c.any)]
+        values = [*values, words.share(c.roofline)][: len(ratios)]
+        lines.append("| " + " | ".join([c.row.name, *cells, c.any.name if c.any else words.NOTHING, *values]) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _memory(run: Run) -> str:
+    lines = [
+        "| row | contender | weight MiB | output MiB | first call MiB | later MiB | above packed, MiB a thread |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for r in run.memory:
+        values = (r.weight_mib, r.output_mib, r.first_mib, r.later_mib, r.above_packed_mib / r.threads)
+        lines.append(f"| {r.name} | {r.contender} | " + " | ".join(f"{v:.1f}" for v in values) + " |")
+    return "\n".join([*lines, "", words.memory(run.memory, run.ours), ""])
+
+
+def _details(run: Run) -> str:
+    """What it was measured on and with which settings."""
+    peers = [f"- `{name}`: {about}" for name, about in run.peers.items()]
+    lines = [f"- Measured with `{run.command}`.", *(f"- {line}" for line in words.machine(run)), *peers]
+    return "\n".join([f"### On what ({TITLES[run.mode].lower()})", "", *lines, ""])
