@@ -62,7 +62,8 @@ struct Tables {
     int64_t channel_stride;       // from one channel to the next
     int64_t row_pitch;            // rows: from one padded row to the next
     int64_t panel_rows;           // rows: padded rows for each offset of the first axis
-    int64_t columns;              // scratch columns: those of a tile, in whole vectors
+    int64_t columns;              // those of a tile, in whole vectors
+    int64_t scratch_pitch;        // from one row of the scratch to the next
     int64_t column_pitch;         // rows: scratch columns from one row of the tile to the next
     bool flat;                    // rows: the tile's rows are one long line, gaps and all
     int64_t tiles;                // of positions
