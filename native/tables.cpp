@@ -118,6 +118,15 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
                     g.phases *= static_cast<int64_t>(part.phases.size());
                     g.taps *= static_cast<int64_t>(part.offset.size());
                 }
+                const AxisPhases::Group* part[3];
+                for (int a = 0; a < 3; ++a) part[a] = &t.axis[a].groups[g.axis_group[a]];
+                for (auto& depth : part[0]->tap)
+                    for (auto& height : part[1]->tap)
+                        for (auto& width : part[2]->tap)
+                            for (int i : depth)
+                                for (int j : height)
+                                    for (int k : width)
+                                        g.tap.push_back(static_cast<int32_t>((i * geo.kernel[1] + j) * geo.kernel[2] + k));
                 t.groups.push_back(std::move(g));
             }
 

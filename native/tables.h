@@ -35,6 +35,7 @@ struct PhaseGroup {
     int64_t taps;                 // taps of each
     int64_t first_row;            // in the scratch of a block of output channels
     std::vector<int32_t> address; // [k = c taps + t] offset into the panel
+    std::vector<int32_t> tap;     // [phase][t] index into a channel's kernel
 };
 
 struct Row {                      // where the scratch keeps a phase: row first + channel * step; first < 0: no taps

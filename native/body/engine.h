@@ -37,28 +37,24 @@ void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t f
         const S* from = weight + cg * geo.c_in * geo.c_out * taps_all;
         for (int64_t g = 0; g < group_count; ++g) {
             const PhaseGroup& group = t.groups[g];
-            const AxisPhases::Group* part[3];
-            for (int a = 0; a < 3; ++a) part[a] = &t.axis[a].groups[group.axis_group[a]];
             const int64_t rows = channels * group.phases, steps = t.reduce * group.taps;
             const int64_t tiles = (rows + t.tile_height - 1) / t.tile_height;
             T* to = packed + cg * t.packed_group + t.packed_at[b * group_count + g];
             for (int64_t i = 0; i < tiles; ++i) {
                 const int64_t r0 = share(rows, tiles, i), height = share(rows, tiles, i + 1) - r0;
+                const S* row[MAX_HEIGHT];
+                const int32_t* tap[MAX_HEIGHT];
                 for (int64_t m = 0; m < height; ++m) {
-                    const int64_t channel = c0 + (r0 + m) / group.phases, phase = (r0 + m) % group.phases;
-                    const int64_t nh = static_cast<int64_t>(part[1]->phases.size()), nw = static_cast<int64_t>(part[2]->phases.size());
-                    const auto& td = part[0]->tap[phase / (nh * nw)];
-                    const auto& th = part[1]->tap[phase / nw % nh];
-                    const auto& tw = part[2]->tap[phase % nw];
-                    const S* row = from + channel * along_produce;
-                    T* at = to + r0 * steps + m;
-                    for (int64_t c = 0; c < t.reduce; ++c)
-                        for (int d : td)
-                            for (int h : th)
-                                for (int w : tw) {
-                                    *at = widen(row[c * along_reduce + (d * geo.kernel[1] + h) * geo.kernel[2] + w]);
-                                    at += height;
-                                }
+                    row[m] = from + (c0 + (r0 + m) / group.phases) * along_produce;
+                    tap[m] = group.tap.data() + (r0 + m) % group.phases * group.taps;
+                }
+                T* at = to + r0 * steps;
+                for (int64_t c = 0; c < t.reduce; ++c) {  // rows inside: those of neighbouring channels share cache lines
+                    for (int64_t m = 0; m < height; ++m) {
+                        const S* kernel = row[m] + c * along_reduce;
+                        for (int64_t k = 0; k < group.taps; ++k) at[k * height + m] = static_cast<T>(widen(kernel[tap[m][k]]));
+                    }
+                    at += group.taps * height;
                 }
             }
         }

@@ -105,9 +105,12 @@ def schedule(
     `tile` is what the micro-kernel of the instruction set covers: lanes of a vector, rows. `direction` is "forward" or
     "grad_input", the strided convolution of the output's gradient.
     """
-    job = _job(p, dtype, threads, tile, direction)
-    found = min(_candidates(job), key=lambda s: s.cycles)
-    return found
+    return _cheapest(_job(p, dtype, threads, tile, direction))
+
+
+@lru_cache(maxsize=1024)
+def _cheapest(job: _Job) -> Schedule:
+    return min(_candidates(job), key=lambda s: s.cycles)
 
 
 def _job(p: Problem, dtype: str, threads: int, tile: tuple[int, int], direction: str) -> _Job:
@@ -130,11 +133,17 @@ def _job(p: Problem, dtype: str, threads: int, tile: tuple[int, int], direction:
 def _axis(p: Problem, a: int, forward: bool) -> _Axis:
     k, s, d = p.kernel[a], p.stride[a], p.dilation[a]
     if not forward:
-        return _Axis(p.size[a], ((1, k),), k, d * (k - 1))
+        return _Axis(_rounded(p.size[a]), ((1, k),), k, d * (k - 1))
     if p.size[a] == 1:  # every output is a phase of its own
         return _Axis(1, ((p.out[a], 1),), 1, 0)
     groups, offsets, span = _taps(k, s, p.padding[a], d)
-    return _Axis(-(-p.out[a] // s), groups, offsets, span)
+    return _Axis(_rounded(-(-p.out[a] // s)), groups, offsets, span)
+
+
+def _rounded(count: int) -> int:
+    """A long axis to four significant bits, up: signals of many lengths share few schedules."""
+    step = 1 << max(0, count.bit_length() - 4)
+    return count if count <= 64 else -(-count // step) * step
 
 
 @lru_cache(maxsize=1024)
