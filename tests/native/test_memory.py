@@ -1,7 +1,7 @@
 """The native core keeps inside its memory and computes what it should, on every instruction set.
 
-No PyTorch here: `make sanitize` runs these tests on a core built with AddressSanitizer, which sees each byte that is read
-or written out of bounds; without it, fences around the outputs see what is written.
+No PyTorch here: `make sanitize` runs these tests on a core built with AddressSanitizer, which sees each byte that is
+read or written out of bounds; without it, fences around the outputs see what is written.
 """
 
 from __future__ import annotations
