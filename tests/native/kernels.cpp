@@ -114,14 +114,17 @@ template <class T> double weight_gradient(const Target& t, Geometry g) {
 }
 
 template <class T> int run(const Target& t, Dtype dtype, double limit) {
-    int wrong = 0;
+    int wrong = 0, all = 0;
     for (int i = 0; i < 150; ++i) {
         Geometry g = random_geometry();
         g.dtype = dtype;
+        const bool strided = g.stride[0] * g.stride[1] * g.stride[2] > 1;
         for (int what = 0; what < 5; ++what) {
+            if (what == 3 && strided) continue;  // a strided convolution reads no rows
             g.direction = what < 2 ? Direction::forward : Direction::grad_input;
             g.activation = static_cast<Activation>(what < 2 ? between(0, 5) : 0);
             const double off = what < 4 ? layer<T>(t, g, what % 2) : weight_gradient<T>(t, g);
+            ++all;
             if (!(off < limit)) {
                 std::printf("%s, layer %d, %s: off by %g\n", t.name, i,
                             (const char*[]){"forward, offsets", "forward, rows", "input's gradient, offsets",
@@ -130,7 +133,7 @@ template <class T> int run(const Target& t, Dtype dtype, double limit) {
             }
         }
     }
-    std::printf("%s, %s: %d of 750 wrong\n", t.name, dtype == Dtype::float32 ? "float32" : "float64", wrong);
+    std::printf("%s, %s: %d of %d wrong\n", t.name, dtype == Dtype::float32 ? "float32" : "float64", wrong, all);
     return wrong;
 }
 
