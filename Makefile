@@ -77,10 +77,10 @@ demo: $(VENV)/.examples
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-# Compiles what has changed, or tries again after a failure, and installs it.
+# Compiles what has changed and installs it; here, unlike elsewhere, an error of the compiler is one of make.
 native:
 	@rm -f $(VENV)/.upweave
-	@$(MAKE) --no-print-directory $(VENV)/.upweave
+	@UPWEAVE_NATIVE=1 $(MAKE) --no-print-directory $(VENV)/.upweave
 
 # The tests of the native core's memory, on a build that checks each access.
 sanitize: $(VENV)/.test
