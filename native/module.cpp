@@ -4,7 +4,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -110,10 +112,17 @@ public:
         if (size > (size_t{4} << 20)) huge_pages(packed->memory.get(), size);
         nb::gil_scoped_release release;
         const int64_t units = tables_.geo.groups * tables_.block_count;
-        void* to = packed->memory.get();
-        parallel(units, size < (1 << 16) ? 1 : team(threads), std::max<int64_t>(1, units / 64),
+        char* to = static_cast<char*>(packed->memory.get());
+        const int64_t part = 1 << 14, parts = (tables_.packed_size + part - 1) / part;
+        const int many = size < (1 << 16) ? 1 : team(threads);
+        std::atomic<bool> finite{true};
+        parallel(units, many, std::max<int64_t>(1, units / 64),
                  [&](int64_t unit) { target_.pack(tables_, pointer<void>(weight), to, unit, unit + 1); });
-        packed->finite = all_finite(tables_.geo.dtype, to, tables_.packed_size);
+        parallel(parts, many, std::max<int64_t>(1, parts / (8 * many)), [&](int64_t i) {
+            const size_t first = static_cast<size_t>(i * part) * sum_size(tables_.geo.dtype);
+            if (!all_finite(tables_.geo.dtype, to + first, std::min(part, tables_.packed_size - i * part))) finite = false;
+        });
+        packed->finite = finite;
         return packed.release();
     }
 

@@ -10,6 +10,7 @@ namespace {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+int64_t odd_multiple(int64_t a, int64_t b) { return (ceil_div(a, b) | 1) * b; }
 
 void require(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(std::string("native core: ") + what);
@@ -117,6 +118,15 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
                     g.phases *= static_cast<int64_t>(part.phases.size());
                     g.taps *= static_cast<int64_t>(part.offset.size());
                 }
+                const AxisPhases::Group* part[3];
+                for (int a = 0; a < 3; ++a) part[a] = &t.axis[a].groups[g.axis_group[a]];
+                for (auto& depth : part[0]->tap)
+                    for (auto& height : part[1]->tap)
+                        for (auto& width : part[2]->tap)
+                            for (int i : depth)
+                                for (int j : height)
+                                    for (int k : width)
+                                        g.tap.push_back(static_cast<int32_t>((i * geo.kernel[1] + j) * geo.kernel[2] + k));
                 t.groups.push_back(std::move(g));
             }
 
@@ -169,9 +179,11 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         t.blocks.tile = std::clamp<int64_t>(blocks.tile, 1, t.axis[2].count);
         t.blocks.tile_rows = std::clamp<int64_t>(blocks.tile_rows, 1, t.axis[1].count);
         const int64_t width = round_up(t.blocks.tile, lanes);
-        // One line over all rows wastes what is between two rows; a line for each wastes what is behind its last vector.
+        // One line over all rows wastes what is between two rows; a line for each wastes what is behind its last vector,
+        // and if it is short it keeps the micro-kernels narrow.
         const int64_t line = (t.blocks.tile_rows - 1) * (t.blocks.tile + span[2]) + t.blocks.tile;
-        t.flat = round_up(line, lanes) <= t.blocks.tile_rows * width;
+        const int64_t lines = t.blocks.tile_rows * width;
+        t.flat = round_up(line, lanes) <= lines + (width < 4 * lanes ? lines / 8 : 0);
         t.row_pitch = t.flat ? t.blocks.tile + span[2] : round_up(width + span[2], lanes);
         t.column_pitch = t.flat ? t.row_pitch : width;
         t.panel_rows = t.blocks.tile_rows + span[1];
@@ -189,9 +201,9 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         for (auto& a : t.axis) t.channel_stride *= static_cast<int64_t>(std::max<size_t>(1, a.offsets.size()));
         t.tiles = ceil_div(positions, t.columns);
     }
-    // odd multiples of a cache line, so that channels do not all fall into the same sets
-    t.channel_stride = round_up(t.channel_stride, lanes);
-    if ((t.channel_stride / lanes) % 2 == 0) t.channel_stride += lanes;
+    // odd multiples of a vector, so that channels or rows do not all fall into the same sets of the first-level cache
+    t.channel_stride = odd_multiple(t.channel_stride, lanes);
+    t.scratch_pitch = odd_multiple(t.columns, lanes);
     t.panel_size = channels * t.channel_stride + 2 * lanes;
     require(t.panel_size < (int64_t{1} << 29), "the panel is too large");
 
@@ -216,7 +228,7 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
     t.chunk_blocks = std::clamp<int64_t>(ceil_div(std::max<int64_t>(1, blocks.chunk), t.block), 1, t.block_count);
     t.chunks = ceil_div(t.block_count, t.chunk_blocks);
     const bool split = channels < t.reduce;  // partial sums of the whole chunk wait between panels
-    t.scratch_size = (split ? t.chunk_blocks : 1) * t.block_rows * t.columns;
+    t.scratch_size = (split ? t.chunk_blocks : 1) * t.block_rows * t.scratch_pitch;
     require(t.scratch_size < (int64_t{1} << 31), "the scratch is too large");
     return t;
 }

@@ -35,6 +35,7 @@ struct PhaseGroup {
     int64_t taps;                 // taps of each
     int64_t first_row;            // in the scratch of a block of output channels
     std::vector<int32_t> address; // [k = c taps + t] offset into the panel
+    std::vector<int32_t> tap;     // [phase][t] index into a channel's kernel
 };
 
 struct Row {                      // where the scratch keeps a phase: row first + channel * step; first < 0: no taps
@@ -62,7 +63,8 @@ struct Tables {
     int64_t channel_stride;       // from one channel to the next
     int64_t row_pitch;            // rows: from one padded row to the next
     int64_t panel_rows;           // rows: padded rows for each offset of the first axis
-    int64_t columns;              // scratch columns: those of a tile, in whole vectors
+    int64_t columns;              // those of a tile, in whole vectors
+    int64_t scratch_pitch;        // from one row of the scratch to the next
     int64_t column_pitch;         // rows: scratch columns from one row of the tile to the next
     bool flat;                    // rows: the tile's rows are one long line, gaps and all
     int64_t tiles;                // of positions

@@ -37,28 +37,24 @@ void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t f
         const S* from = weight + cg * geo.c_in * geo.c_out * taps_all;
         for (int64_t g = 0; g < group_count; ++g) {
             const PhaseGroup& group = t.groups[g];
-            const AxisPhases::Group* part[3];
-            for (int a = 0; a < 3; ++a) part[a] = &t.axis[a].groups[group.axis_group[a]];
             const int64_t rows = channels * group.phases, steps = t.reduce * group.taps;
             const int64_t tiles = (rows + t.tile_height - 1) / t.tile_height;
             T* to = packed + cg * t.packed_group + t.packed_at[b * group_count + g];
             for (int64_t i = 0; i < tiles; ++i) {
                 const int64_t r0 = share(rows, tiles, i), height = share(rows, tiles, i + 1) - r0;
+                const S* row[MAX_HEIGHT];
+                const int32_t* tap[MAX_HEIGHT];
                 for (int64_t m = 0; m < height; ++m) {
-                    const int64_t channel = c0 + (r0 + m) / group.phases, phase = (r0 + m) % group.phases;
-                    const int64_t nh = static_cast<int64_t>(part[1]->phases.size()), nw = static_cast<int64_t>(part[2]->phases.size());
-                    const auto& td = part[0]->tap[phase / (nh * nw)];
-                    const auto& th = part[1]->tap[phase / nw % nh];
-                    const auto& tw = part[2]->tap[phase % nw];
-                    const S* row = from + channel * along_produce;
-                    T* at = to + r0 * steps + m;
-                    for (int64_t c = 0; c < t.reduce; ++c)
-                        for (int d : td)
-                            for (int h : th)
-                                for (int w : tw) {
-                                    *at = widen(row[c * along_reduce + (d * geo.kernel[1] + h) * geo.kernel[2] + w]);
-                                    at += height;
-                                }
+                    row[m] = from + (c0 + (r0 + m) / group.phases) * along_produce;
+                    tap[m] = group.tap.data() + (r0 + m) % group.phases * group.taps;
+                }
+                T* at = to + r0 * steps;
+                for (int64_t c = 0; c < t.reduce; ++c) {  // rows inside: those of neighbouring channels share cache lines
+                    for (int64_t m = 0; m < height; ++m) {
+                        const S* kernel = row[m] + c * along_reduce;
+                        for (int64_t k = 0; k < group.taps; ++k) at[k * height + m] = static_cast<T>(widen(kernel[tap[m][k]]));
+                    }
+                    at += group.taps * height;
                 }
             }
         }
@@ -83,7 +79,7 @@ inline void multiply(const Tables& t, const Tile& tile, const PhaseGroup& group,
                     const int64_t v = share(tile.vectors, parts, p), wide = share(tile.vectors, parts, p + 1) - v;
                     MICROKERNELS<T>.of[height][wide](
                         many, a, panel + line * t.row_pitch + v * LANES<T>, group.address.data() + k,
-                        scratch + (group.first_row + r0) * t.columns + line * t.column_pitch + v * LANES<T>, t.columns, accumulate);
+                        scratch + (group.first_row + r0) * t.scratch_pitch + line * t.column_pitch + v * LANES<T>, t.scratch_pitch, accumulate);
                 }
         }
     }
@@ -102,11 +98,11 @@ template <class T, class S> struct Finisher {
         const int64_t nw = t.axis[2].phases;
         for (int64_t w = 0; w < nw; ++w) {
             const Row row = t.rows[phase_row * nw + w];
-            from[w] = row.first < 0 ? zeros : scratch + (row.first + channel * row.step) * t.columns + column;
+            from[w] = row.first < 0 ? zeros : scratch + (row.first + channel * row.step) * t.scratch_pitch + column;
         }
     }
 
-    void channels_first(const T* scratch, int64_t cg, int64_t block) const {
+    __attribute__((noinline)) void channels_first(const T* scratch, int64_t cg, int64_t block) const {
         const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
         const int64_t c0 = t.block_begin(block), channels = t.block_begin(block + 1) - c0;
         S* result = static_cast<S*>(args.result);
@@ -138,7 +134,7 @@ template <class T, class S> struct Finisher {
         }
     }
 
-    void channels_last(const T* scratch, int64_t cg, int64_t block) const {
+    __attribute__((noinline)) void channels_last(const T* scratch, int64_t cg, int64_t block) const {
         const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
         const int64_t c0 = t.block_begin(block), channels = t.block_begin(block + 1) - c0;
         const int64_t pitch = t.produce * t.geo.groups, first = cg * t.produce + c0;
@@ -159,8 +155,8 @@ template <class T, class S> struct Finisher {
                             const int64_t w = W->step_out * (run.q[2] + i) + rw;
                             if (w >= t.out[2]) break;
                             const Row row = t.rows[(rd * H->phases + rh) * W->phases + rw];
-                            const T* at = row.first < 0 ? zeros : scratch + row.first * t.columns + run.column + i;
-                            const int64_t step = row.first < 0 ? 0 : row.step * t.columns;
+                            const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + run.column + i;
+                            const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
                             S* to = line_at + w * pitch;
                             for (int64_t c = 0; c < channels; c += LANES<T>) {
                                 const int64_t many = least(LANES<T>, channels - c);
@@ -216,10 +212,11 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
             if (t.geo.channels_last)
                 pack_panel_channels_last<T, S>(t, tile, source + cg * t.reduce, t.reduce * t.geo.groups, c0, c1, panel);
             else
-                pack_panel<T, S>(t, tile, source + cg * t.reduce * plane, plane, c0, c1, panel);
+                pack_panel<T, S>(t, tile, source + cg * t.reduce * plane,
+                                 source + t.geo.batch * t.reduce * t.geo.groups * plane, plane, c0, c1, panel);
         }
         for (int64_t b = b0; b < b1; ++b) {
-            T* at = scratch + (split ? b - b0 : 0) * t.block_rows * t.columns;
+            T* at = scratch + (split ? b - b0 : 0) * t.block_rows * t.scratch_pitch;
             const int64_t channels = t.block_begin(b + 1) - t.block_begin(b);
             for (int64_t g = 0; g < group_count; ++g)
                 multiply<T>(t, tile, t.groups[g], channels * t.groups[g].phases, packed + t.packed_at[b * group_count + g],

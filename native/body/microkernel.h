@@ -9,6 +9,8 @@
 
 namespace upweave::UPWEAVE_ISA {
 
+constexpr int AHEAD = 16;  // steps between asking for weights and using them
+
 // Sums start at zero in every call and are added to C at its end, so that long reductions are summed in blocks: the
 // rounding error of K terms grows with the block's length, not with K.
 template <class T, int MR, int NV>
@@ -21,6 +23,7 @@ __attribute__((noinline)) void microkernel(int64_t steps, const T* a, const T* b
         for (int n = 0; n < NV; ++n) sum[m][n] = Vec<T>{};
     for (int64_t k = 0; k < steps; ++k) {
         const T* at = b + address[k];
+        if constexpr (MR > 4) __builtin_prefetch(a + AHEAD * MR);  // weights come from the last-level cache, once
         Vec<T> x[NV];
 #pragma GCC unroll 16
         for (int n = 0; n < NV; ++n) x[n] = load(at + n * LANES<T>);

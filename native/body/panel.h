@@ -46,22 +46,29 @@ inline int64_t most_pieces(const Tables& t) {
     return (3 * most_runs(t) + 1) * offsets_of(t, 0) * offsets_of(t, 1) * offsets_of(t, 2);
 }
 
-// One row of samples at `to`: positions q …, source index step·q + offset, or zeros if the row itself is outside.
-inline Piece* row_pieces(Piece* p, int64_t row_at, int64_t in, int64_t step, int64_t first, int64_t length, int64_t to) {
-    int64_t zeros = 0, end = length;  // valid samples: zeros ≤ j < end
-    if (row_at < 0) {
-        zeros = length;
-    } else {
-        if (first < 0) zeros = least(length, (-first + step - 1) / step);
-        if (first + step * (length - 1) >= in) end = first >= in ? 0 : (in - 1 - first) / step + 1;
-        end = most(end, zeros);
+// Zeros at `to`, joined to the piece before where that ends here in zeros too.
+inline Piece* zero_piece(Piece* begin, Piece* p, int64_t to, int64_t length) {
+    if (length <= 0) return p;
+    if (p > begin && p[-1].source < 0 && p[-1].to + p[-1].length == to) {
+        p[-1].length += static_cast<int32_t>(length);
+        return p;
     }
-    if (zeros > 0) *p++ = Piece{-1, static_cast<int32_t>(to), static_cast<int32_t>(zeros)};
-    if (row_at >= 0 && end > zeros)
+    *p = Piece{-1, static_cast<int32_t>(to), static_cast<int32_t>(length)};
+    return p + 1;
+}
+
+// One row of samples at `to`: positions q …, source index step·q + offset, or zeros if the row itself is outside.
+inline Piece* row_pieces(Piece* begin, Piece* p, int64_t row_at, int64_t in, int64_t step, int64_t first, int64_t length,
+                         int64_t to) {
+    if (row_at < 0) return zero_piece(begin, p, to, length);
+    int64_t zeros = 0, end = length;  // valid samples: zeros ≤ j < end
+    if (first < 0) zeros = least(length, (-first + step - 1) / step);
+    if (first + step * (length - 1) >= in) end = first >= in ? 0 : (in - 1 - first) / step + 1;
+    end = most(end, zeros);
+    p = zero_piece(begin, p, to, zeros);
+    if (end > zeros)
         *p++ = Piece{row_at + first + step * zeros, static_cast<int32_t>(to + zeros), static_cast<int32_t>(end - zeros)};
-    if (row_at >= 0 && end < length)
-        *p++ = Piece{-1, static_cast<int32_t>(to + end), static_cast<int32_t>(length - end)};
-    return p;
+    return zero_piece(begin, p, to + end, length - end);
 }
 
 // The row (n, d, h) in units of samples of one channel plane, relative to image 0; −1 if it is outside. `image` is the
@@ -91,9 +98,8 @@ inline void lay_out(const Tables& t, int64_t image, int64_t tile, Tile* out) {
             for (int64_t r = 0; r < used; ++r) {
                 const int64_t at = row_index(t, image, n, qd + D->offsets[d], h0 + first_h + r);
                 const int64_t to = (d * t.panel_rows + r) * t.row_pitch;
-                piece = row_pieces(piece, at, t.in[2], 1, w0 + first_w, width + span, to);
-                if (width + span < t.row_pitch)
-                    *piece++ = Piece{-1, static_cast<int32_t>(to + width + span), static_cast<int32_t>(t.row_pitch - width - span)};
+                piece = row_pieces(out->pieces, piece, at, t.in[2], 1, w0 + first_w, width + span, to);
+                piece = zero_piece(out->pieces, piece, to + width + span, t.row_pitch - width - span);
             }
         out->lines = t.flat ? 1 : rows;
         const int64_t line = t.flat ? (rows - 1) * t.column_pitch + width : width;
@@ -113,12 +119,11 @@ inline void lay_out(const Tables& t, int64_t image, int64_t tile, Tile* out) {
                 for (int64_t ow : W->offsets) {
                     for (Run* u = out->runs; u < run; ++u) {
                         const int64_t at = row_index(t, image, u->n, D->step_in * u->q[0] + od, H->step_in * u->q[1] + oh);
-                        piece = row_pieces(piece, at, t.in[2], W->step_in, W->step_in * u->q[2] + ow, u->length,
-                                           offset * t.columns + u->column);
+                        piece = row_pieces(out->pieces, piece, at, t.in[2], W->step_in, W->step_in * u->q[2] + ow,
+                                           u->length, offset * t.columns + u->column);
                     }
                     if (length % t.lanes)
-                        *piece++ = Piece{-1, static_cast<int32_t>(offset * t.columns + length),
-                                         static_cast<int32_t>(t.lanes - length % t.lanes)};
+                        piece = zero_piece(out->pieces, piece, offset * t.columns + length, t.lanes - length % t.lanes);
                     ++offset;
                 }
         out->lines = 1;
@@ -129,45 +134,66 @@ inline void lay_out(const Tables& t, int64_t image, int64_t tile, Tile* out) {
 }
 
 template <class T, class S> inline void copy(T* to, const S* from, int64_t length, int64_t step) {
-    if (step == 1) {
-        if constexpr (sizeof(S) == sizeof(T)) {
-            if (length >= LANES<T>) {
-                int64_t j = 0;
-                for (; j + LANES<T> <= length; j += LANES<T>) store(to + j, load(reinterpret_cast<const T*>(from) + j));
-                if (j < length) store(to + length - LANES<T>, load(reinterpret_cast<const T*>(from) + length - LANES<T>));
-                return;
-            }
-        }
-        for (int64_t j = 0; j < length; ++j) to[j] = widen(from[j]);
-        return;
-    }
     for (int64_t j = 0; j < length; ++j) to[j] = widen(from[j * step]);
 }
 
-// Channels first … last − 1 of the tile. `source` points at channel 0 of the convolution group.
+// `readable` samples lie behind `from`. A channel's plane is on other pages than the last one's, where no hardware
+// prefetcher follows: `ahead` is where the channel after next has what is read here.
+template <class T>
+inline __attribute__((always_inline)) void copy_row(T* to, const T* from, int64_t length, int64_t readable, int64_t ahead) {
+    int64_t j = 0;
+    for (; j + LANES<T> <= length; j += LANES<T>) {
+        __builtin_prefetch(from + ahead + j);
+        store(to + j, load(from + j));
+    }
+    if (j == length) return;
+    __builtin_prefetch(from + ahead + j);
+    if (j + LANES<T> <= readable) store_some<T>(to + j, load(from + j), length - j);
+    else for (; j < length; ++j) to[j] = from[j];
+}
+
+template <class T> inline __attribute__((always_inline)) void clear_row(T* to, int64_t length) {
+    int64_t j = 0;
+    for (; j + LANES<T> <= length; j += LANES<T>) store(to + j, Vec<T>{});
+    if (j < length) store_some<T>(to + j, Vec<T>{}, length - j);
+}
+
+// Channels first … last − 1 of the tile. `source` points at channel 0 of the convolution group, `end` behind the tensor.
+// Zeros are in the same places for all panels of a tile: they are written with the first one alone.
 template <class T, class S>
-inline void pack_panel(const Tables& t, const Tile& tile, const S* source, int64_t plane, int64_t first, int64_t last, T* panel) {
+__attribute__((noinline)) void pack_panel(const Tables& t, const Tile& tile, const S* source, const S* end, int64_t plane, int64_t first,
+                       int64_t last, T* panel) {
     const int64_t step = t.axis[2].step_in;
     for (int64_t c = first; c < last; ++c) {
         T* to = panel + (c - first) * t.channel_stride;
         const S* from = source + c * plane;
-        for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p) {
-            if (p->source >= 0) copy(to + p->to, from + p->source, p->length, step);
-            else for (int64_t j = 0; j < p->length; ++j) to[p->to + j] = 0;
+        for (const Piece *p = tile.pieces, *stop = p + tile.piece_count; p < stop; ++p) {
+            if (p->source < 0) {
+                if (first == 0) clear_row<T>(to + p->to, p->length);
+                continue;
+            }
+            if constexpr (sizeof(S) == sizeof(T)) {
+                if (step == 1) {
+                    const T* at = reinterpret_cast<const T*>(from + p->source);
+                    copy_row<T>(to + p->to, at, p->length, reinterpret_cast<const T*>(end) - at, 2 * plane);
+                    continue;
+                }
+            }
+            copy(to + p->to, from + p->source, p->length, step);
         }
     }
 }
 
 // The same from memory with channels last: `source` points at the group's channel 0 of sample 0, `pitch` is C.
 template <class T, class S>
-inline void pack_panel_channels_last(const Tables& t, const Tile& tile, const S* source, int64_t pitch, int64_t first,
+__attribute__((noinline)) void pack_panel_channels_last(const Tables& t, const Tile& tile, const S* source, int64_t pitch, int64_t first,
                                      int64_t last, T* panel) {
     const int64_t step = t.axis[2].step_in;
     for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p)
         for (int64_t j = 0; j < p->length; ++j) {
             T* to = panel + p->to + j;
             if (p->source < 0) {
-                for (int64_t c = first; c < last; ++c) to[(c - first) * t.channel_stride] = 0;
+                for (int64_t c = first; c < last && first == 0; ++c) to[(c - first) * t.channel_stride] = 0;
                 continue;
             }
             const S* from = source + (p->source + j * step) * pitch;

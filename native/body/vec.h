@@ -45,6 +45,23 @@ template <class T> inline __attribute__((always_inline)) Vec<T> load(const T* p)
 }
 template <class T> inline __attribute__((always_inline)) void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof v); }
 
+// The first `count` lanes alone, 0 ≤ count ≤ LANES.
+template <class T> inline __attribute__((always_inline)) void store_some(T* p, Vec<T> v, int64_t count) {
+#if defined(__AVX512F__) && !defined(__clang__)
+    typedef double v8df __attribute__((vector_size(64)));
+    typedef float v16sf __attribute__((vector_size(64)));
+    const unsigned mask = (1u << count) - 1u;
+    if constexpr (sizeof(T) == 4)
+        __builtin_ia32_storeups512_mask(p, reinterpret_cast<v16sf&>(v), static_cast<unsigned short>(mask));
+    else
+        __builtin_ia32_storeupd512_mask(p, reinterpret_cast<v8df&>(v), static_cast<unsigned char>(mask));
+#else
+    T lane[LANES<T>];
+    std::memcpy(lane, &v, sizeof v);
+    for (int64_t i = 0; i < count; ++i) p[i] = lane[i];
+#endif
+}
+
 // A true broadcast: `Vec{} + x` would be an addition (and would lose the sign of zero), and filling the lanes in a loop
 // becomes a chain of masked inserts.
 template <class T, int... I> struct Lanes {

@@ -39,7 +39,7 @@ template <class T, int S> inline __attribute__((always_inline)) void weave_vecto
 }
 
 // Strides 1, 2, 4, 8, 16 up to the vector's lanes: `length` positions, at most `limit` outputs. Whole blocks of LANES
-// positions are stored as vectors; the last, partial one goes through a buffer.
+// positions are stored as vectors, of the last one only the lanes that exist.
 template <class T, int S, bool STREAM>
 inline void weave_power(T* to, const T* const* from, int64_t length, int64_t limit, const Epilogue<T>& finish) {
     int64_t q = 0;
@@ -69,13 +69,16 @@ inline void weave_power(T* to, const T* const* from, int64_t length, int64_t lim
     }
     while (q * S < limit) {
         Vec<T> v[S];
+#pragma GCC unroll 32
         for (int r = 0; r < S; ++r) v[r] = finish(load(from[r] + q));  // scratch rows are padded to whole vectors
         weave_vectors<T, S>(v);
         const int64_t rest = least(limit - q * S, S * LANES<T>);
-        const int64_t whole = rest / LANES<T>;
-        for (int64_t r = 0; r < whole; ++r) store(to + q * S + r * LANES<T>, v[r]);
-        const T* tail = reinterpret_cast<const T*>(v) + whole * LANES<T>;
-        for (int64_t i = 0; i < rest % LANES<T>; ++i) to[q * S + whole * LANES<T> + i] = tail[i];
+#pragma GCC unroll 32
+        for (int r = 0; r < S; ++r) {
+            const int64_t left = rest - r * LANES<T>;
+            if (left >= LANES<T>) store(to + q * S + r * LANES<T>, v[r]);
+            else if (left > 0) store_some<T>(to + q * S + r * LANES<T>, v[r], left);
+        }
         q += LANES<T>;
     }
 }
@@ -92,7 +95,7 @@ inline void weave_any(T* to, const T* const* from, int stride, int64_t length, i
             owner[j][i] = static_cast<Int>((j * L + i) % stride);
         }
     for (int64_t q = 0; q * stride < limit; q += L) {
-        Vec<T> v[L];
+        Vec<T> v[L] = {};
         for (int r = 0; r < stride; ++r) v[r] = finish(load(from[r] + q));
         for (int j = 0; j < stride; ++j) {
             const int64_t n = q * stride + j * L;
@@ -103,7 +106,7 @@ inline void weave_any(T* to, const T* const* from, int stride, int64_t length, i
                 out = owner[j] == static_cast<Int>(r) ? other : out;
             }
             if (n + L <= limit) store(to + n, out);
-            else for (int64_t i = 0; n + i < limit; ++i) to[n + i] = out[i];
+            else store_some<T>(to + n, out, limit - n);
         }
     }
     (void)length;
@@ -125,7 +128,7 @@ inline void weave_wide(T* to, const T* const* from, int64_t stride, int64_t leng
             for (int64_t i = 0; i < L && q + i < length; ++i) {
                 const int64_t n = (q + i) * stride + first;
                 if (n + L <= limit) store(to + n, v[i]);
-                else for (int64_t j = 0; j < L && n + j < limit; ++j) to[n + j] = v[i][j];
+                else if (n < limit) store_some<T>(to + n, v[i], limit - n);
             }
             if (first + L >= stride) break;
         }
