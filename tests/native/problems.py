@@ -34,6 +34,9 @@ SHAPES: tuple[Problem, ...] = (
     problem((1, 6, 3, 5, 6), (6, 5, 4, 4, 4), stride=2, padding=1),
     problem((1, 3, 3, 6, 34), (3, 1, 3, 3, 3), stride=2, padding=1, output_padding=1),
     problem((2, 4, 3, 5, 20), (4, 1, 2, 3, 4), stride=(1, 2, 2), padding=(0, 1, 1), groups=4),
+    problem((7, 64, 1, 1), (64, 19, 4, 4), stride=2, padding=1),
+    problem((2, 40, 3, 3, 3), (40, 37, 4, 4, 4), stride=2, padding=1),
+    problem((16, 64, 4, 4), (64, 64, 4, 4), stride=2, padding=1),
     problem((0, 4, 6), (4, 2, 3), stride=2),
 )
 

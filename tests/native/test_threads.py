@@ -178,7 +178,8 @@ def test_a_target_can_be_chosen(isa: str) -> None:
     code = (
         SETUP.format(first="", then="")
         + """
-    print(native.isa(), np.allclose(before, upweave.conv_transpose(x, w, stride=2, padding=1, backend="numpy"), atol=1e-3))
+    want = upweave.conv_transpose(x, w, stride=2, padding=1, backend="numpy")
+    print(native.isa(), np.allclose(before, want, atol=1e-3))
 """
     )
     assert run(code, UPWEAVE_ISA=isa) == f"{isa} True"

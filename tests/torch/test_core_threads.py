@@ -73,7 +73,8 @@ def test_no_buffer_grows_with_kernel_times_input(threads: int) -> None:
     assert packed > 0.4
     assert first < packed + 4 * threads + 1
     assert later < 4 * threads + 1
-    assert 64 * 32 * 4096 * 4 / 2**20 > 2 * (packed + 4 * threads + 1)  # a buffer would not go unnoticed
+    columns = 64 * 32 * 4096 * 4 / 2**20
+    assert columns > 2 * (packed + 4 * threads + 1), "or a buffer would go unnoticed"
 
 
 MALLOC = {

@@ -74,7 +74,8 @@ def test_watchers_see_one_operator(stand_in: StandIn) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 @torch.no_grad()
 def test_a_trace_holds_the_operator(stand_in: StandIn) -> None:
-    traced = torch.jit.trace(lambda x: conv_transpose(x, W.detach(), None, *NUMBERS, backend="native"), X)
+    weight = W.detach()
+    traced = torch.jit.trace(lambda x: conv_transpose(x, weight, None, *NUMBERS, backend="native"), X)
     assert "upweave::conv_transpose" in str(traced.graph)
     other = torch.randn(1, 2, 5)
     torch.testing.assert_close(traced(other), torch.nn.functional.conv_transpose1d(other, W, None, 2, 1))
