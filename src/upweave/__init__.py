@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from .errors import SpecError as SpecError
     from .errors import UpweaveError as UpweaveError
     from .graph.sizes import valid_sizes as valid_sizes
+    from .nn.replace import replace_layers as replace_layers
     from .ops.backends import available_backends as available_backends
     from .ops.conv_transpose import conv_transpose as conv_transpose
     from .ops.explain import explain_plan as explain_plan
     from .ops.plan import Plan as Plan
     from .ops.plan import plan as plan
     from .ops.upsample import upsample as upsample
-    from .nn.replace import replace_layers as replace_layers
     from .spec import Conv as Conv
     from .spec import ConvPixelShuffle as ConvPixelShuffle
     from .spec import ConvTranspose as ConvTranspose

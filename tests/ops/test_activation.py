@@ -53,12 +53,12 @@ def test_unknown_ones_raise(value: Any, match: str) -> None:
 def test_they_are_pytorch_s(name: str, dtype: str) -> None:
     """On numbers from tiny to overflowing, on NaN and on infinities."""
     torch = pytest.importorskip("torch")
-    from upweave.ops.aten import aten_activation
+    from upweave.ops.torch.aten import activate as activate_tensor
 
     rng = np.random.default_rng(0)
     special = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e-30, 80.0, -80.0, 1000.0, -1000.0, 3e38, -3e38]
     y = np.concatenate([rng.standard_normal(200) * 4, special]).astype(dtype)
-    want = aten_activation(torch.from_numpy(y.astype(np.float64)), name, 0.125).numpy()
+    want = activate_tensor(torch.from_numpy(y.astype(np.float64)), name, 0.125).numpy()
     ours = y.copy()
     activate(ours, name, 0.125)
     for one, exact in zip(ours, want, strict=True):

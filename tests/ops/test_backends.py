@@ -99,7 +99,7 @@ def test_many_channels(name: str) -> None:
 @given(case=cases(), data=st.data())
 def test_not_a_number_and_infinity_go_where_pytorch_sends_them(name: str, case: Case, data: Any) -> None:
     torch = pytest.importorskip("torch")
-    from upweave.ops.aten import aten_conv_transpose
+    from tests.ops.peer import by_torch
 
     x, weight, bias = case.operands("float32")
     for array in (x, weight):
@@ -110,7 +110,7 @@ def test_not_a_number_and_infinity_go_where_pytorch_sends_them(name: str, case: 
     slope = case.activation[1] if isinstance(case.activation, tuple) else 0.01
     named = case.activation[0] if isinstance(case.activation, tuple) else case.activation or "none"
     tensors = [None if a is None else torch.from_numpy(a).double() for a in (x, weight, bias)]
-    want = aten_conv_transpose(*tensors, case.p, named, slope).numpy()
+    want = by_torch(*tensors, case.p, named, slope).numpy()
     assert_close(got, want, limit=1e-5, scale=case.expected("float32")[1])
 
 

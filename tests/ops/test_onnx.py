@@ -64,10 +64,10 @@ def test_every_case_is_here() -> None:
     assert {c.data_sets[0][0][0].ndim for c in CASES} == {3, 4, 5}
 
 
-@pytest.mark.parametrize("backend", list(REGISTRY))
+@pytest.mark.parametrize("backend", ["auto", *REGISTRY])
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.name)
 def test_node(case: Any, backend: str) -> None:
-    if why_not := available_backends()[backend]:
+    if why_not := available_backends().get(backend):
         pytest.skip(f"backend {backend}: {why_not}")
     inputs, outputs = case.data_sets[0]
     got = run(case.model.graph.node[0], list(inputs), backend)

@@ -16,7 +16,7 @@ from tests.ops.close import assert_close
 
 torch = pytest.importorskip("torch")
 
-from upweave.ops.aten import aten_conv_transpose  # noqa: E402
+from tests.ops.peer import by_torch  # noqa: E402
 from upweave.ops.problem import problem, uncached_problem  # noqa: E402
 
 
@@ -32,7 +32,7 @@ def named(case: Case) -> tuple[str, float]:
 @settings(max_examples=50)
 @given(case=cases())
 def test_aten_against_the_loops(dtype: str, case: Case) -> None:
-    got = aten_conv_transpose(*tensors(case, dtype), case.p, *named(case))
+    got = by_torch(*tensors(case, dtype), case.p, *named(case))
     want, scale = case.expected(dtype)
     assert_close(got.numpy(), want, scale=scale)
 
@@ -42,7 +42,7 @@ def test_aten_has_gradients_of_both_orders(activation: str) -> None:
     torch.manual_seed(0)
     p = problem((1, 2, 3), (2, 1, 3), stride=2)
     operands = [torch.randn(s, dtype=torch.float64, requires_grad=True) for s in ((1, 2, 3), (2, 1, 3), (1,))]
-    call = lambda *t: aten_conv_transpose(*t, p, activation, 0.1)  # noqa: E731
+    call = lambda *t: by_torch(*t, p, activation, 0.1)  # noqa: E731
     assert torch.autograd.gradcheck(call, operands, fast_mode=True)
     assert torch.autograd.gradgradcheck(call, operands, fast_mode=True)
 
@@ -60,7 +60,7 @@ class Handed:
             x.shape, weight.shape, None if bias is None else bias.shape,
             stride=stride, padding=padding, output_padding=more, groups=groups, dilation=dilation,
         )  # fmt: skip
-        return aten_conv_transpose(x, weight, bias, p, activation, slope)
+        return by_torch(x, weight, bias, p, activation, slope)
 
 
 @pytest.fixture
@@ -149,7 +149,7 @@ def test_the_reference_takes_half_precision() -> None:
     x, weight = torch.randn(1, 2, 5).bfloat16(), torch.randn(2, 2, 3).bfloat16()
     got = upweave.conv_transpose(x, weight, backend="reference")
     assert got.dtype == torch.bfloat16
-    want = aten_conv_transpose(x.double(), weight.double(), None, problem((1, 2, 5), (2, 2, 3)))
+    want = by_torch(x.double(), weight.double(), None, problem((1, 2, 5), (2, 2, 3)))
     torch.testing.assert_close(got, want.bfloat16())
 
 
@@ -186,15 +186,15 @@ class TestOut:
 
     @pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
     @pytest.mark.parametrize("backend", ["auto", "torch", "reference"])
-    def test_it_is_written_and_returned(self, handed: Handed, backend: str, dtype: str) -> None:
+    def test_it_is_written_and_returned(self, backend: str, dtype: str) -> None:
         x, weight = (t.to(getattr(torch, dtype)) for t in (self.X, self.W))
-        want = aten_conv_transpose(x.double(), weight.double(), None, problem(x.shape, weight.shape, stride=2))
+        want = by_torch(x.double(), weight.double(), None, problem(x.shape, weight.shape, stride=2))
         for one, exact in ((x, want), (x[1], want[1])):
             out = torch.full(exact.shape, torch.nan, dtype=x.dtype)
             assert upweave.conv_transpose(one, weight, stride=2, backend=backend, out=out) is out
             torch.testing.assert_close(out, exact.to(x.dtype))
 
-    def test_parameters_need_no_grad(self, handed: Handed) -> None:
+    def test_parameters_need_no_grad(self) -> None:
         weight = torch.nn.Parameter(self.W)
         out = torch.empty(2, 3, 8)
         with pytest.raises(upweave.SpecError, match="out= has no gradients"):

@@ -6,16 +6,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import init as init
     from .conv_transpose import ConvTranspose1d as ConvTranspose1d
     from .conv_transpose import ConvTranspose2d as ConvTranspose2d
     from .conv_transpose import ConvTranspose3d as ConvTranspose3d
-    from .lazy import LazyConvTranspose1d as LazyConvTranspose1d
-    from .lazy import LazyConvTranspose2d as LazyConvTranspose2d
-    from .lazy import LazyConvTranspose3d as LazyConvTranspose3d
-    from .replace import Replacement as Replacement
-    from .replace import replace_layers as replace_layers
-    from .replace import replacements as replacements
-    from . import init as init
     from .init import bilinear_ as bilinear_
     from .init import glorot_normal_ as glorot_normal_
     from .init import glorot_uniform_ as glorot_uniform_
@@ -25,6 +19,9 @@ if TYPE_CHECKING:
     from .init import orthogonal_ as orthogonal_
     from .init import triangular_ as triangular_
     from .init import windowed_sinc_ as windowed_sinc_
+    from .lazy import LazyConvTranspose1d as LazyConvTranspose1d
+    from .lazy import LazyConvTranspose2d as LazyConvTranspose2d
+    from .lazy import LazyConvTranspose3d as LazyConvTranspose3d
     from .phase_gain import EqualPhaseBias as EqualPhaseBias
     from .phase_gain import EqualPhaseGain as EqualPhaseGain
     from .phase_gain import equal_phase_gain as equal_phase_gain
@@ -34,6 +31,9 @@ if TYPE_CHECKING:
     from .regularise import phase_similarity as phase_similarity
     from .regularise import regularisation as regularisation
     from .regularise import upsampling_layers as upsampling_layers
+    from .replace import Replacement as Replacement
+    from .replace import replace_layers as replace_layers
+    from .replace import replacements as replacements
     from .resize_conv import ResizeConv as ResizeConv
     from .resize_conv import ResizeConv1d as ResizeConv1d
     from .resize_conv import ResizeConv2d as ResizeConv2d

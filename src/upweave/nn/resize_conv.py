@@ -14,15 +14,16 @@ from ..errors import NotRepresentable, SpecError
 from ..spec import Ints
 from ..spec import ResizeConv as Spec
 from .centred import CentredConv
+from .conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .layout import along
 
 ResizeMode: TypeAlias = Literal["nearest", "linear"]
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
-_TRANSPOSED: dict[int, type[nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d]] = {
-    1: nn.ConvTranspose1d,
-    2: nn.ConvTranspose2d,
-    3: nn.ConvTranspose3d,
+_TRANSPOSED: dict[int, type[ConvTranspose1d | ConvTranspose2d | ConvTranspose3d]] = {
+    1: ConvTranspose1d,
+    2: ConvTranspose2d,
+    3: ConvTranspose3d,
 }
 
 
@@ -83,7 +84,7 @@ class ResizeConv(CentredConv):
         y = self._convolve(self._resize(x))
         return y if batched else y[0]
 
-    def folded(self) -> nn.ConvTranspose1d | nn.ConvTranspose2d | nn.ConvTranspose3d:
+    def folded(self) -> ConvTranspose1d | ConvTranspose2d | ConvTranspose3d:
         """The transposed convolution that computes the same outputs, borders included, with fewer multiplications.
 
         nearest × s, then a convolution of k with zeros is a transposed convolution with kernel d(k−1) + s, stride s,
@@ -106,8 +107,8 @@ class ResizeConv(CentredConv):
             h = along(self.weight, expand)
             h = h.reshape(self.groups, -1, *h.shape[1:]).transpose(1, 2)
             layer = _TRANSPOSED[self.rank](
-                self.in_channels, self.out_channels, tuple(h.shape[3:]), self.stride,  # type: ignore[arg-type]
-                tuple(-r.low for r in responses), groups=self.groups, bias=self.bias is not None,  # type: ignore[arg-type]
+                self.in_channels, self.out_channels, tuple(h.shape[3:]), self.stride,
+                tuple(-r.low for r in responses), groups=self.groups, bias=self.bias is not None,
                 device=self.weight.device, dtype=self.weight.dtype,
             )  # fmt: skip
             layer.weight.copy_(h.reshape(layer.weight.shape))

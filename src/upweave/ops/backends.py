@@ -86,16 +86,17 @@ def run_torch(
     """PyTorch's own operator."""
     import torch
 
-    from .aten import aten_conv_transpose
+    from .torch.aten import public
 
     def tensor(a: Array) -> Any:
         a = _dense(a)  # no tensor has negative strides
         return torch.from_numpy(a if a.flags.writeable else a.copy())
 
     with torch.no_grad():
-        result = aten_conv_transpose(
-            tensor(x), tensor(weight), None if bias is None else tensor(bias), p, activation, slope
-        )
+        result = public(
+            tensor(x), tensor(weight), None if bias is None else tensor(bias),
+            p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope,
+        )  # fmt: skip
     return _into(out, np.ascontiguousarray(result.numpy()))
 
 

@@ -49,7 +49,8 @@ def conv_transpose(
         groups: number of channel groups.
         activation: None, "relu", "leaky_relu" or ("leaky_relu", slope), "silu", "tanh" or "sigmoid".
         backend: "auto", or "native", "numpy", "torch" or "reference" (`upweave.available_backends`).
-        out: where to write the output: contiguous, of its shape and dtype, no overlap with what is read, no gradients.
+        out: where to write the output: contiguous, of its shape and dtype, no overlap with what is read, no gradients;
+            a tensor may also be dense with its channels last.
 
     All of `x`, `weight`, `bias` and `out` are NumPy arrays (float32 or float64), or all are torch tensors (any dtype
     that PyTorch convolves), of one dtype. Returns the output of the same kind and dtype, `out` if that was given.

@@ -11,10 +11,11 @@ import numpy as np
 
 from ..errors import SpecError
 from ..spec import Ints, is_int
+from . import native
 from .activation import Activation, activation_of
 from .backends import available_backends, is_channels_last, name_of
 from .conv_transpose import bind
-from .plan import Kind, Plan, plan
+from .plan import TILE, Kind, Plan, plan
 
 
 def explain_plan(
@@ -64,11 +65,15 @@ def explain_plan(
     return plan(
         p, kind=kind, dtype=name, device=device, channels_last=channels_last,
         backend=backend, threads=threads(), missing=available_backends(),
+        tile=native.tile(native.isa(), name) if native.available() else TILE,
     )  # fmt: skip
 
 
 def threads() -> int:
-    """The threads a call may use: PyTorch's setting if it is loaded, else the CPUs that this process may run on."""
+    """The threads a call may use: the native core's own number, or without it PyTorch's setting if that is loaded, else
+    the CPUs that this process may run on."""
+    if native.available():
+        return native.default_threads()
     torch = sys.modules.get("torch")
     if torch is not None:
         return int(torch.get_num_threads())

@@ -30,11 +30,11 @@ class _Core(NamedTuple):
 @lru_cache(maxsize=1)
 def _core() -> _Core:
     if os.environ.get("UPWEAVE_NATIVE", "") == "0":
-        return _Core(None, "", "the native core is turned off by UPWEAVE_NATIVE=0")
+        return _Core(None, "", "turned off by UPWEAVE_NATIVE=0")
     try:
         from upweave import _native
     except ImportError as error:
-        return _Core(None, "", f"the native core was not built, or does not load ({error})")
+        return _Core(None, "", f"it was not built, or does not load ({error})")
     here = tuple(_native.targets())
     isa = os.environ.get("UPWEAVE_ISA", "") or here[0]
     if isa not in here:
@@ -48,7 +48,7 @@ def available() -> bool:
 
 
 def why_not() -> str:
-    """Why the native core is not available, in a sentence; empty if it is."""
+    """Why the native core is not available, to stand behind "native core not available: "; empty if it is."""
     return _core().why_not
 
 
@@ -96,10 +96,10 @@ def compiled(
     """The kernel for a problem, kept; building one takes tens of microseconds and looks at no data."""
     core = _core()
     if core.module is None:
-        raise RuntimeError(core.why_not)
+        raise RuntimeError(f"native core not available: {core.why_not}")
     isa = isa or core.isa
     choice = schedule(
-        p, dtype=dtype, channels_last=channels_last, threads=threads, tile=_tile(isa, dtype),
+        p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype),
         direction="forward" if direction == FORWARD else "grad_input",
     )  # fmt: skip
     kernel = core.module.Kernel(
@@ -110,8 +110,8 @@ def compiled(
 
 
 @lru_cache(maxsize=64)
-def _tile(isa: str, dtype: str) -> tuple[int, int]:
-    """Lanes of a vector and rows of a micro-kernel."""
+def tile(isa: str, dtype: str) -> tuple[int, int]:
+    """What the micro-kernel of an instruction set covers: (lanes of a vector, rows)."""
     single, double, height = _core().module.tile(isa)
     return (double if dtype == "float64" else single), height
 
@@ -175,7 +175,7 @@ def grad_weight(p: Problem, dtype: str, x: int, gy: int, gw: int, threads: int =
     """gw = the gradient of the weight in PyTorch's layout, ∂L/∂w[ci, co, t] = Σ x[ci, i] · gy[co, s·i + d·t − p]."""
     core = _core()
     if core.module is None:
-        raise RuntimeError(core.why_not)
+        raise RuntimeError(f"native core not available: {core.why_not}")
     core.module.weight_gradient(core.isa, _geometry(p, dtype, False, FORWARD, "none", 0.0), x, gy, gw, threads)
 
 

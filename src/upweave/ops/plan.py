@@ -39,6 +39,9 @@ PEAK = 100e9
 BANDWIDTH = 16e9
 """Nominal bytes a second to and from memory, all threads together: what a copy reaches on two such cores."""
 
+TILE = (16, 14)
+"""What a micro-kernel covers if not said: AVX-512's lanes of float32 and rows."""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -101,6 +104,7 @@ def plan(
     backend: str = "auto",
     threads: int = 1,
     missing: Mapping[str, str] | None = None,
+    tile: tuple[int, int] = TILE,
     peak: float = PEAK,
     bandwidth: float = BANDWIDTH,
 ) -> Plan:
@@ -115,6 +119,7 @@ def plan(
         backend: "auto", or a backend's name.
         threads: how many the computation may use.
         missing: why a backend is not there, by name, as from `upweave.available_backends()`; without it, all are.
+        tile: what the native core's micro-kernel covers, (lanes of a vector, rows).
         peak: float32 operations a second of one thread, a multiply-add counted as two; float64 runs at half of it.
         bandwidth: bytes a second to and from memory, all threads together.
 
@@ -124,7 +129,7 @@ def plan(
     name, reason = choose(kind, dtype, device, backend, missing or {})
     algorithm = {"numpy": vectorised.algorithm(problem), "torch": "aten", "reference": "loops"}.get(name, "")
     if name == "native":
-        chosen = schedule(problem, dtype=dtype, channels_last=channels_last, threads=threads)
+        chosen = schedule(problem, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
         algorithm, reason = chosen.algorithm, f"{reason}; {chosen.algorithm}: {chosen.why}"
     shapes = (problem.input_shape, problem.weight_shape, problem.output_shape)
     moved = sum(math.prod(shape) for shape in shapes) * itemsize(dtype)

@@ -24,12 +24,16 @@ def check(torch: Any, x: Any, weight: Any, bias: Any) -> None:
 
 def run(backend: str, x: Any, weight: Any, bias: Any, p: Problem, activation: str, slope: float) -> Any:
     """PyTorch's or the native operator on batched tensors, differentiable; "auto" is resolved there."""
+    return _operator().conv_transpose(
+        x, weight, bias, p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend
+    )
+
+
+def _operator() -> Any:
     operator: Any = sys.modules.get("upweave.ops.torch")  # an import statement on every call costs a microsecond
     if operator is None:
         from . import torch as operator
-    return operator.conv_transpose(
-        x, weight, bias, p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend
-    )
+    return operator
 
 
 def through_arrays(
@@ -51,8 +55,11 @@ def check_out(torch: Any, out: Any, x: Any, weight: Any, bias: Any, shape: tuple
         raise SpecError(f"out has shape {tuple(out.shape)}, the output has {shape}")
     if out.dtype != x.dtype or out.device != x.device:
         raise SpecError(f"out is {out.dtype} on {out.device}, x is {x.dtype} on {x.device}")
-    if not out.is_contiguous():
-        raise SpecError(f"out of shape {tuple(out.shape)} and strides {out.stride()} must be contiguous")
+    rank = weight.dim() - 2  # PyTorch knows no order with channels last for signals
+    if not out.is_contiguous() and not (rank > 1 and out.movedim(-rank - 1, -1).is_contiguous()):
+        raise SpecError(
+            f"out, {tuple(out.shape)} with strides {out.stride()}, must be contiguous, or dense with channels last"
+        )
     first, last = _span(out)
     if any(first < b and a < last for a, b in map(_span, reads)):
         raise SpecError("out overlaps the memory of x, weight or bias")
@@ -62,15 +69,17 @@ def run_into(
     torch: Any, backend: str, out: Any, x: Any, weight: Any, bias: Any, p: Problem, activation: str, slope: float
 ) -> None:
     """The output into `out`, which was checked; written in place where the backend can."""
-    if backend != "torch" and x.dtype in (torch.float32, torch.float64):
+    if backend in ("native", "torch"):
+        _operator().conv_transpose_into(
+            out, x, weight, bias,
+            p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend,
+        )  # fmt: skip
+    elif x.dtype in (torch.float32, torch.float64) and out.is_contiguous():
         arrays = [None if t is None else _array(torch, t) for t in (x, weight, bias)]
         _run(backend, arrays, p, activation, slope, out.detach().numpy())
-        return
-    with torch.no_grad():
-        if backend == "reference":
+    else:
+        with torch.no_grad():
             out.copy_(through_arrays(torch, backend, x, weight, bias, p, activation, slope))
-        else:
-            out.copy_(run(backend, x, weight, bias, p, activation, slope))
 
 
 def _run(

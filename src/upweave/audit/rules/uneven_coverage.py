@@ -40,7 +40,8 @@ class UnevenCoverage(Rule):
 
     ## Fix safety
     Safe with weights: a kernel widened with zero taps gives the same outputs, and further training can fill them.
-    Even coverage makes equal gains learnable; it does not force them (see phase-gain-imbalance).
+    Even coverage makes equal gains learnable; it does not force them (see phase-gain-imbalance). Where k must stay,
+    `upweave.nn.equal_phase_gain(layer)` makes the gains equal by the weights.
 
     ## References
     - Odena, Dumoulin, Olah: Deconvolution and Checkerboard Artifacts, Distill, 2016

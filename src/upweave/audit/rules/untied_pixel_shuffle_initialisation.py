@@ -32,8 +32,7 @@ class UntiedPixelShuffleInitialisation(Rule):
     ## Use instead
     Draw one kernel a channel and repeat it for all phases (ICNR): the layer starts as a nearest resize.
     ```python
-    kernel = conv.weight.data[::4].repeat_interleave(4, dim=0)
-    conv.weight.data.copy_(kernel)
+    upweave.nn.icnr_(conv, upscale_factor=2)
     ```
 
     ## Fix safety

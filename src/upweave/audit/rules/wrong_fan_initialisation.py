@@ -35,8 +35,7 @@ class WrongFanInitialisation(Rule):
 
     ## Use instead
     ```python
-    bound = (in_channels // groups * prod(kernel) / prod(stride)) ** -0.5
-    nn.init.uniform_(layer.weight, -bound, bound)
+    upweave.nn.he_uniform_(layer)  # within ±√(6/fan-in), for the fan-in (C_in/g)·∏k/s
     ```
 
     ## Fix safety

@@ -6,5 +6,6 @@ needs `import upweave.ops.torch` before it is loaded.
 
 from . import registration as registration
 from .front import conv_transpose as conv_transpose
+from .front import conv_transpose_into as conv_transpose_into
 from .packed import PACKED as PACKED
 from .packed import PackedWeights as PackedWeights

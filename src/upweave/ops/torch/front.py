@@ -9,10 +9,11 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from ...errors import BackendError
 from .. import native
-from . import aten
+from . import aten, kernels
 from .autograd import forward_mode, transposed
 from .kernels import DTYPES
 from .library import FORWARD
+from .plain import is_plain
 
 _Ints = tuple[int, ...]
 
@@ -51,11 +52,43 @@ def conv_transpose(
         if _are_functorch_transforms_active() or (torch.is_grad_enabled() and _any_requires_grad(x, weight, bias)):
             y = transposed(x, weight, bias, stride, padding, output_padding, groups, dilation)
             return aten.activate(y, activation, slope)
+        if is_plain(x, weight, bias):
+            return kernels.forward(
+                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
+            )  # fmt: skip
         with _AutoDispatchBelowAutograd():
             return FORWARD(  # type: ignore[no-any-return]
                 x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
             )  # fmt: skip
     return FORWARD(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)  # type: ignore[no-any-return]
+
+
+def conv_transpose_into(
+    out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints,
+    activation: str = "none", slope: float = 0.01, backend: str = "auto",
+) -> None:  # fmt: skip
+    """The same into `out`, of the output's shape and x's dtype, dense in plain or channels-last order; no gradients.
+
+    The native core writes in place; what PyTorch computes is copied.
+    """
+    operands = [t for t in (x, weight, bias) if t is not None]
+    with torch.no_grad():
+        if (
+            backend != "torch" and not torch.compiler.is_compiling() and out.dtype in DTYPES and native.available()
+            and all(t.dtype is out.dtype for t in operands) and is_plain(out, *operands)
+        ):  # fmt: skip
+            kernels.forward_into(
+                out, x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
+            )  # fmt: skip
+            if not out.is_inference():
+                torch.autograd.graph.increment_version(out)  # as every write in place does
+            return
+        out.copy_(
+            conv_transpose(
+                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend
+            )
+        )
 
 
 def _portable(compiling: bool) -> bool:
@@ -71,7 +104,7 @@ def _core() -> bool:
 
 def _why_not(x: torch.Tensor) -> str:
     if not native.available():
-        return native.why_not()
+        return f"native core not available: {native.why_not()}"
     if not x.is_cpu:
         return f"the tensors are on {x.device}, the native core computes on the CPU"
     if x.dtype not in DTYPES:

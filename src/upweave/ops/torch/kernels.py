@@ -57,27 +57,47 @@ def forward(
     )  # fmt: skip
     channels_last = is_channels_last(x)
     y = empty(x, p.output_shape, channels_last)
+    _compute(y, x, weight, bias, p, name, channels_last, activation, slope)
+    return y
+
+
+def forward_into(
+    out: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints, activation: str, slope: float,
+) -> None:  # fmt: skip
+    """The same by the native core, which must be there, into `out`: dense in either order, all of one of its dtypes."""
+    p = _problem(
+        x.shape, weight.shape, None if bias is None else bias.shape,
+        tuple(stride), tuple(padding), tuple(output_padding), groups, tuple(dilation),
+    )  # fmt: skip
+    channels_last = is_channels_last(out)
+    _compute(out, as_format(x, channels_last), weight, bias, p, DTYPES[x.dtype], channels_last, activation, slope)
+
+
+def _compute(
+    y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    p: Problem, dtype: str, channels_last: bool, activation: str, slope: float,
+) -> None:  # fmt: skip
     if not p.batch:
-        return y
+        return
     if not channels_last:
         x = x.contiguous()
     # In the forward pass of a training step grad mode is on (see autograd.below); the weight will change, so its packed
     # form is not worth keeping.
     frozen = not (weight.requires_grad and torch.is_grad_enabled())
-    packed = PACKED.get(weight, p, name, channels_last) if frozen else None
+    packed = PACKED.get(weight, p, dtype, channels_last) if frozen else None
     if packed is None or weight.is_contiguous() or not packed.finite:
         weight = weight.contiguous()
         address = weight.data_ptr()
     else:
         address = 0  # not read where there is a packed form of finite numbers, and not worth a copy
-    if bias is None:
-        native.forward(p, name, channels_last, x.data_ptr(), address, 0, y.data_ptr(), activation, slope, 0, packed)
-    else:
+    at_bias = 0
+    if bias is not None:
         bias = bias.contiguous()
-        native.forward(
-            p, name, channels_last, x.data_ptr(), address, bias.data_ptr(), y.data_ptr(), activation, slope, 0, packed
-        )  # fmt: skip
-    return y
+        at_bias = bias.data_ptr()
+    native.forward(
+        p, dtype, channels_last, x.data_ptr(), address, at_bias, y.data_ptr(), activation, slope, 0, packed
+    )  # fmt: skip
 
 
 def forward_anywhere(
