@@ -70,7 +70,7 @@ def pool() -> str:
 
 
 def default_threads() -> int:
-    """The number of threads that 0 stands for: torch's setting where torch is loaded, else OpenMP's; 1 without a core."""
+    """The number of threads that 0 stands for: torch's where torch is loaded, else OpenMP's; 1 without a core."""
     core = _core()
     return 1 if core.module is None else int(core.module.default_threads())
 
@@ -121,9 +121,10 @@ def _geometry(p: Problem, dtype: str, channels_last: bool, direction: int, activ
         return (lead,) * (3 - len(values)) + values
 
     return _core().module.Geometry(
-        p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups, three(p.size, 1), three(p.out, 1), three(p.kernel, 1),
-        three(p.stride, 1), three(p.padding, 0), three(p.dilation, 1), DTYPES.index(dtype), channels_last, direction,
-        ACTIVATIONS.index(activation), slope,
+        p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups,
+        three(p.size, 1), three(p.out, 1), three(p.kernel, 1),
+        three(p.stride, 1), three(p.padding, 0), three(p.dilation, 1),
+        DTYPES.index(dtype), channels_last, direction, ACTIVATIONS.index(activation), slope,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ ALGORITHMS = ("phase_gemm", "phase_rows", "stencil")
 PANEL = 256 * 1024
 """Bytes of a panel, at most: it should stay in the second-level cache together with a slice of the weights."""
 WORKSPACE = 2 * 1024 * 1024
-"""Bytes of panel and scratch of one thread, at most."""
+"""Bytes of panel and scratch of one thread; what needs more is taken only where nothing needs less."""
 SLICE = 256
 """Steps that the core sums in registers before it adds them to the scratch."""
 
@@ -52,7 +52,7 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis: positions, and what `_taps` says."""
+    """One axis: positions, groups of phases as (phases, taps), input offsets that they read, and their span."""
 
     count: int
     groups: tuple[tuple[int, int], ...]
@@ -66,29 +66,53 @@ class _Axis:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """A problem as the loop nest sees it."""
+    """A problem as the loop nest sees it; `reduce` and `produce` are channels of one convolution group."""
 
     axes: tuple[_Axis, ...]
-    groups: tuple[tuple[int, int], ...]  # (phases, taps) of each phase group
-    phases: int
-    positions: int
     batch: int
     conv_groups: int
     reduce: int
     produce: int
-    item: int
+    itemsize: int
     lanes: int
     height: int
     threads: int
     strided: bool
 
     @property
+    def groups(self) -> list[tuple[int, int]]:
+        """(phases, taps) of each phase group that has taps."""
+        found = [(1, 1)]
+        for a in self.axes:
+            found = [(f * g, t * u) for f, t in found for g, u in a.groups if u]
+        return found
+
+    @property
+    def phases(self) -> int:
+        return math.prod(a.phases for a in self.axes)
+
+    @property
     def offsets(self) -> int:
         return math.prod(a.offsets for a in self.axes)
 
     @property
-    def width(self) -> int:
-        return self.axes[-1].count
+    def positions(self) -> int:
+        return self.batch * math.prod(a.count for a in self.axes)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    """A tile of positions, and what it costs to pack."""
+
+    rows: int
+    width: int
+    lines: int  # runs of the micro-kernels, of
+    vectors: int  # so many vectors each
+    positions: int
+    runs: float  # pieces of output lines
+    panel: int  # elements for each channel
+    pack: float  # cycles for each channel
+    count: int  # tiles
 
 
 def schedule(
@@ -105,29 +129,20 @@ def schedule(
     `tile` is what the micro-kernel of the instruction set covers: lanes of a vector, rows. `direction` is "forward" or
     "grad_input", the strided convolution of the output's gradient.
     """
-    return _cheapest(_job(p, dtype, threads, tile, direction))
+    forward = direction == "forward"
+    channels = (p.c_in // p.groups, p.c_out // p.groups)
+    return _cheapest(
+        _Job(
+            tuple(_axis(p, a, forward) for a in range(p.rank)), max(1, p.batch), p.groups,
+            *(channels if forward else channels[::-1]), 8 if dtype == "float64" else 4, *tile, max(1, threads),
+            not forward and max(p.stride) > 1,
+        )
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)
 def _cheapest(job: _Job) -> Schedule:
     return min(_candidates(job), key=lambda s: s.cycles)
-
-
-def _job(p: Problem, dtype: str, threads: int, tile: tuple[int, int], direction: str) -> _Job:
-    forward = direction == "forward"
-    axes = tuple(_axis(p, a, forward) for a in range(p.rank))
-    groups = [(1, 1)]
-    for a in axes:
-        groups = [(f * g, t * u) for f, t in groups for g, u in a.groups if u]
-    reduce, produce = p.c_in // p.groups, p.c_out // p.groups
-    if not forward:
-        reduce, produce = produce, reduce
-    batch = max(1, p.batch)
-    return _Job(
-        axes, tuple(groups), math.prod(a.phases for a in axes), batch * math.prod(a.count for a in axes), batch, p.groups,
-        reduce, produce, 8 if dtype == "float64" else 4, tile[0], tile[1], max(1, threads),
-        not forward and max(p.stride) > 1,
-    )  # fmt: skip
 
 
 def _axis(p: Problem, a: int, forward: bool) -> _Axis:
@@ -136,8 +151,7 @@ def _axis(p: Problem, a: int, forward: bool) -> _Axis:
         return _Axis(_rounded(p.size[a]), ((1, k),), k, d * (k - 1))
     if p.size[a] == 1:  # every output is a phase of its own
         return _Axis(1, ((p.out[a], 1),), 1, 0)
-    groups, offsets, span = _taps(k, s, p.padding[a], d)
-    return _Axis(_rounded(-(-p.out[a] // s)), groups, offsets, span)
+    return _Axis(_rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d))
 
 
 def _rounded(count: int) -> int:
@@ -165,19 +179,9 @@ def _taps(k: int, s: int, p: int, d: int) -> tuple[tuple[tuple[int, int], ...], 
 
 
 def _candidates(job: _Job) -> Iterator[Schedule]:
-    for vectors in (1, 2, 3, 4, 6, 8):
-        columns = _evenly(job.positions, vectors * job.lanes, job.lanes)
-        if vectors == 1 or columns > (vectors - 1) * job.lanes:
-            for chunk in _chunks(job, -(-job.positions // columns)):
-                yield _gemm(job, columns, chunk)
-    if job.strided:
-        return
-    height = job.axes[-2].count if len(job.axes) > 1 else 1
-    planes = job.batch * math.prod(a.count for a in job.axes[:-2])
-    for tile in {_even(job.width, n) for n in (64, 128, 256, 512)}:
-        for rows in {_even(height, n) for n in (1, 2, 4, 8, 16, 32)}:
-            for chunk in _chunks(job, planes * -(-height // rows) * -(-job.width // tile)):
-                yield _rows(job, rows, tile, chunk)
+    for tile in [*_tiles_of_offsets(job), *([] if job.strided else _tiles_of_rows(job))]:
+        for chunk in _chunks(job, tile.count):
+            yield _priced(job, tile, chunk)
 
 
 def _chunks(job: _Job, tiles: int) -> set[int]:
@@ -187,87 +191,82 @@ def _chunks(job: _Job, tiles: int) -> set[int]:
     return {_even(job.produce, -(-job.produce // n)) for n in (1, job.threads, 3 * job.threads)}
 
 
-def _gemm(job: _Job, columns: int, chunk: int) -> Schedule:
-    panel = job.offsets * columns
-    channels = _fit(job, panel)
-    vectors = columns // job.lanes
-    runs = columns / job.width + (0.5 if job.width > 1 else 0)
-    run = min(job.width, columns)
-    copies = runs * (20 + 4 * math.ceil(run / job.lanes)) + (job.offsets - 1) * runs * (8 + 3 * math.ceil(run / job.lanes))
-    if job.strided:
-        copies = job.offsets * columns * 1.5
-    tiles = -(-job.positions // columns)
-    scratch = job.phases * columns
-    cycles = _price(job, vectors, 1, channels, chunk, copies, columns, runs, tiles, scratch, panel)
-    why = f"{chunk * job.phases} rows a tile of {columns} positions at {job.offsets} offsets"
-    return Schedule("phase_gemm", why, False, 1, columns, channels, chunk, cycles)
+def _tiles_of_offsets(job: _Job) -> Iterator[_Tile]:
+    """phase_gemm: any positions, a copy for each offset. The first copy of a piece waits for memory."""
+    width = job.axes[-1].count
+    for vectors in (1, 2, 3, 4, 6, 8):
+        columns = -(-_even(job.positions, vectors * job.lanes) // job.lanes) * job.lanes
+        runs = columns / width + (0.5 if width > 1 else 0)
+        piece = -(-min(width, columns) // job.lanes)
+        pack = runs * (20 + 4 * piece + (job.offsets - 1) * (8 + 3 * piece))
+        if job.strided:
+            pack = job.offsets * columns * 1.5
+        count, panel = -(-job.positions // columns), job.offsets * columns
+        yield _Tile(0, columns, 1, columns // job.lanes, columns, runs, panel, pack, count)
 
 
-def _rows(job: _Job, rows: int, tile: int, chunk: int) -> Schedule:
-    last = job.axes[-1]
-    planes = job.axes[0].offsets if len(job.axes) == 3 else 1
-    tall = rows + (job.axes[-2].span if len(job.axes) > 1 else 0)
-    padded = -(-tile // job.lanes) * job.lanes
-    line = (rows - 1) * (tile + last.span) + tile
-    flat = -(-line // job.lanes) * job.lanes <= rows * padded + (rows * padded // 8 if padded < 4 * job.lanes else 0)
-    panel = planes * tall * (tile + last.span + (0 if flat else job.lanes))
-    channels = _fit(job, panel)
-    lines, vectors = (1, -(-line // job.lanes)) if flat else (rows, padded // job.lanes)
-    copies = planes * tall * (24 + 4 * math.ceil((tile + last.span) / job.lanes))
-    tiles = job.batch * math.prod(a.count for a in job.axes[:-2])
-    if len(job.axes) > 1:
-        tiles *= -(-job.axes[-2].count // rows)
-    tiles *= -(-last.count // tile)
-    columns = lines * vectors * job.lanes
-    cycles = _price(job, vectors, lines, channels, chunk, copies, rows * tile, rows, tiles, job.phases * columns, panel)
-    name = "stencil" if job.reduce == 1 else "phase_rows"
-    why = f"{chunk * job.phases} rows a tile of {rows} × {tile} positions, packed once for {job.offsets} offsets"
-    return Schedule(name, why, True, rows, tile, channels, chunk, cycles)
+def _tiles_of_rows(job: _Job) -> Iterator[_Tile]:
+    """phase_rows: whole rows or parts of them, with the rows around them."""
+    *outer, last = job.axes
+    span = outer[-1].span if outer else 0
+    height = outer[-1].count if outer else 1
+    depth = math.prod(a.count for a in outer[:-1])
+    planes = outer[0].offsets if len(outer) == 2 else 1
+    for width in {_even(last.count, n) for n in (64, 128, 256, 512)}:
+        for rows in {_even(height, n) for n in (1, 2, 4, 8, 16, 32)}:
+            # One line over all rows, or a line for each: `make_tables` decides by the same rule.
+            padded = -(-width // job.lanes) * job.lanes
+            line = -(-((rows - 1) * (width + last.span) + width) // job.lanes) * job.lanes
+            flat = line <= rows * padded + (rows * padded // 8 if width < 4 * job.lanes else 0)
+            lines, vectors = (1, line // job.lanes) if flat else (rows, padded // job.lanes)
+            reads, pitch = planes * (rows + span), width + last.span
+            yield _Tile(
+                rows, width, lines, vectors, rows * width, rows, reads * (pitch + (0 if flat else job.lanes)),
+                reads * (24 + 4 * -(-pitch // job.lanes)),
+                job.batch * depth * -(-height // rows) * -(-last.count // width),
+            )  # fmt: skip
 
 
-def _price(
-    job: _Job, vectors: int, lines: int, channels: int, chunk: int, copies: float, positions: int, runs: float,
-    tiles: int, scratch: int, panel: int,
-) -> float:  # fmt: skip
-    """Cycles of the thread with the most items; infinite where the workspace would be too large."""
+def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
+    """The schedule with these tiles and output channels, its panel as large as fits, and its price."""
+    channels = _even(job.reduce, PANEL // (job.itemsize * tile.panel))
     panels = -(-job.reduce // channels)
-    kept = chunk if panels > 1 else min(chunk, max(1, 8 * job.height // job.phases))
-    workspace = job.item * (scratch * kept + panel * channels)
-    multiply = 0.0
+    multiply, weights = 0.0, 0
     for phases, taps in job.groups:
         m = phases * chunk
-        height = m / -(-m // job.height)
-        widest = max(1, min(8, int(((31 if job.height > 6 else 15)) // (height + 1))))
-        parts = -(-vectors // widest) * lines
-        steps = job.reduce * taps
-        slices = panels * -(-(channels * taps) // SLICE)
-        load_bound = max(0.0, 2 / height - 1) if job.lanes > 4 else 0.0
-        multiply += vectors * lines * m * (steps * (1 + 0.4 / height + load_bound) + 3.5 * slices)
-        multiply += 45 * parts * slices * -(-m // job.height) + 2 * steps * parts * -(-m // job.height)
-    weights = job.reduce * chunk * sum(f * t for f, t in job.groups) * job.item
-    stream = weights / 24 if weights > 256 * 1024 else 0.0
-    pack = job.reduce * copies
-    weave_width = job.axes[-1].phases
-    weave = chunk * (positions * job.phases / job.lanes * (6 + weave_width % 2 * min(weave_width, job.lanes) * 1.5))
-    weave += chunk * runs * (job.phases / max(1, weave_width)) * 30
-    items = tiles * -(-job.produce // chunk) * job.conv_groups
-    each = multiply + stream + pack + weave + 400
-    if workspace > WORKSPACE:
-        return each * items * (4 + workspace / WORKSPACE)
+        kernels = -(-m // job.height)  # of m / kernels rows and as many vectors as the registers hold beside them
+        height = m / kernels
+        widest = max(1, min(8, int((31 if job.height > 6 else 15) // (height + 1))))
+        runs = kernels * tile.lines * -(-tile.vectors // widest)
+        steps, slices = job.reduce * taps, panels * -(-channels * taps // SLICE)
+        # a step: one operation for each vector and row, its loads where the rows are too few to hide them, the loop
+        loads = 0.4 / height + max(0.0, 2 / height - 1)
+        multiply += tile.lines * tile.vectors * m * (steps * (1 + loads) + 3.5 * slices)
+        multiply += runs * (2 * steps + 45 * slices)
+        weights += job.reduce * m * taps * job.itemsize
+    # the epilogue: a vector of output, more of them where the stride is no power of two, and each piece of a line
+    stride = job.axes[-1].phases
+    weave = tile.positions * job.phases / job.lanes * (6 + stride % 2 * min(stride, job.lanes) * 1.5)
+    weave += tile.runs * job.phases / stride * 30
+    each = multiply + chunk * weave + job.reduce * tile.pack + (weights / 24 if weights > 256 * 1024 else 0) + 400
+    kept = chunk if panels > 1 else min(chunk, max(1, 8 * job.height // job.phases))
+    workspace = job.itemsize * (
+        job.phases * tile.lines * tile.vectors * job.lanes * kept + tile.panel * channels
+    )  # fmt: skip
+    items = tile.count * -(-job.produce // chunk) * job.conv_groups
     # small working sets are faster than the sum of their parts, and many items hide a thread that is held up
-    return each * -(-items // job.threads) * (1 + workspace / WORKSPACE / 4 + 0.06 * job.threads / items)
-
-
-def _fit(job: _Job, floats: int) -> int:
-    """Channels of a panel that hold `floats` elements each."""
-    return _even(job.reduce, max(1, PANEL // (job.item * max(1, floats))))
+    cycles = each * -(-items // job.threads) * (1 + workspace / WORKSPACE / 4 + 0.06 * job.threads / items)
+    if workspace > WORKSPACE:
+        cycles *= 4 * workspace / WORKSPACE
+    what = f"{chunk * job.phases} rows (channels × phases)"
+    if not tile.rows:
+        why = f"{what} for tiles of {tile.width} positions, copied for {job.offsets} input offsets"
+        return Schedule("phase_gemm", why, False, 1, tile.width, channels, chunk, cycles)
+    why = f"{what} for tiles of {tile.rows} × {tile.width} positions, packed once for {job.offsets} input offsets"
+    name = "stencil" if job.reduce == 1 else "phase_rows"
+    return Schedule(name, why, True, tile.rows, tile.width, channels, chunk, cycles)
 
 
 def _even(total: int, most: int) -> int:
     """The size of the parts of `total` when it is shared evenly over as few parts of at most `most` as possible."""
-    return math.ceil(total / math.ceil(total / max(1, most)))
-
-
-def _evenly(total: int, most: int, lanes: int) -> int:
-    """The same in whole vectors."""
-    return math.ceil(_even(total, most) / lanes) * lanes
+    return -(-total // -(-total // max(1, most)))
