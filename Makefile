@@ -3,6 +3,7 @@
 #   make demo    set up .venv, audit the example models, write demo/report.html
 #   make test    all tests
 #
+# Both compile the native core, which takes a minute, if there is a C++ compiler; without one they do without.
 # Each group of packages is installed once; its stamp in .venv is newer than pyproject.toml while that holds.
 
 PYTHON ?= python3
@@ -14,16 +15,18 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
+NATIVE := native/CMakeLists.txt native/check_symbols.py $(wildcard native/*.cpp native/*.h native/body/*.h)
+
 # The field: public models nobody here wrote. torchvision's extension does not load beside a CPU build of PyTorch, so
 # that transformers and diffusers, which would trip over it, live in another environment than what needs it.
 FIELD  := .venv-field-transformers
 FIELD2 := .venv-field-torchvision
 RUN    := HF_HUB_OFFLINE=1 PYTHONPATH=src:.
 
-.PHONY: help demo test lint format bench docs docs-serve field field-sizes clean
+.PHONY: help demo test native sanitize lint format bench docs docs-serve field field-sizes clean
 
 help:
-	@echo "make demo | test | lint | format | bench | docs | docs-serve | field | field-sizes | clean"
+	@echo "make demo | test | native | sanitize | lint | format | bench | docs | docs-serve | field | field-sizes | clean"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Upweave needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
@@ -36,24 +39,36 @@ $(VENV)/.torch: $(VENV)/.created
 	$(PIP) '$(TORCH)'
 	@touch $@
 
-$(VENV)/.examples: $(VENV)/.torch pyproject.toml
-	$(PIP) --editable '.[examples]' '$(TORCH)'
+# What compiles the native core: here rather than in pip's isolation, so that a rebuild compiles only what has changed.
+$(VENV)/.builder: $(VENV)/.created
+	$(PIP) 'scikit-build-core>=0.11' 'nanobind>=2.4' cmake ninja
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.torch pyproject.toml
-	$(PIP) --editable '.[test]' '$(TORCH)'
+# pip shows nothing of a build that falls back to Python alone, so this says it.
+$(VENV)/.upweave: $(VENV)/.torch $(VENV)/.builder pyproject.toml $(NATIVE)
+	$(PIP) --no-build-isolation --config-settings=build-dir=build/native --editable . '$(TORCH)'
+	@$(BIN)/python -c 'import upweave; why = upweave.available_backends()["native"]; why and print("Without the native core:", why)'
 	@touch $@
 
-$(VENV)/.lint: $(VENV)/.test pyproject.toml
-	$(PIP) --editable '.[lint]' '$(TORCH)'
+# The package is there, so each of these adds what its extra lists and compiles nothing.
+$(VENV)/.examples: $(VENV)/.upweave
+	$(PIP) 'upweave[examples]' '$(TORCH)'
 	@touch $@
 
-$(VENV)/.docs: $(VENV)/.torch pyproject.toml
-	$(PIP) --editable '.[docs]' '$(TORCH)'
+$(VENV)/.test: $(VENV)/.upweave
+	$(PIP) 'upweave[test]' '$(TORCH)'
 	@touch $@
 
-$(VENV)/.bench: $(VENV)/.torch pyproject.toml
-	$(PIP) --editable '.[bench]' '$(TORCH)'
+$(VENV)/.lint: $(VENV)/.test
+	$(PIP) 'upweave[lint]' '$(TORCH)'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.upweave
+	$(PIP) 'upweave[docs]' '$(TORCH)'
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.upweave
+	$(PIP) 'upweave[bench]' '$(TORCH)'
 	@touch $@
 
 demo: $(VENV)/.examples
@@ -61,6 +76,15 @@ demo: $(VENV)/.examples
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+# Compiles what has changed and installs it; here, unlike elsewhere, an error of the compiler is one of make.
+native:
+	@rm -f $(VENV)/.upweave
+	@UPWEAVE_NATIVE=1 $(MAKE) --no-print-directory $(VENV)/.upweave
+
+# The tests of the native core's memory, on a build that checks each access.
+sanitize: $(VENV)/.test
+	$(BIN)/python -m scripts.sanitize $(ARGS)
 
 lint: $(VENV)/.lint
 	$(BIN)/ruff check .

@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
-# Debian packages that the tests need: a browser for the HTML report, npm to fetch the official SARIF schema.
+# Debian packages that the tests need: a C++ compiler with its sanitizers, a browser for the HTML report, npm to fetch
+# the official SARIF schema.
 set -euo pipefail
 
 wanted=()
+command -v g++ >/dev/null || wanted+=(g++)
 [ -x /usr/bin/chromium ] || wanted+=(chromium fonts-dejavu-core)
 command -v npm >/dev/null || wanted+=(npm)
 if [ "${#wanted[@]}" -eq 0 ]; then

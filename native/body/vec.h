@@ -45,6 +45,19 @@ template <class T> inline __attribute__((always_inline)) Vec<T> load(const T* p)
 }
 template <class T> inline __attribute__((always_inline)) void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof v); }
 
+// Into whole cache lines, without reading them first; `p` is on a vector's boundary.
+template <class T> inline __attribute__((always_inline)) void store_past_caches(T* p, Vec<T> v) {
+#if defined(__AVX512F__) && !defined(__clang__)
+    if constexpr (sizeof(T) == 4) __builtin_ia32_movntps512(p, v);
+    else __builtin_ia32_movntpd512(p, v);
+#elif defined(__AVX__) && !defined(__clang__)
+    if constexpr (sizeof(T) == 4) __builtin_ia32_movntps256(p, v);
+    else __builtin_ia32_movntpd256(p, v);
+#else
+    store(p, v);
+#endif
+}
+
 // The first `count` lanes alone, 0 ≤ count ≤ LANES.
 template <class T> inline __attribute__((always_inline)) void store_some(T* p, Vec<T> v, int64_t count) {
 #if defined(__AVX512F__) && !defined(__clang__)

@@ -38,12 +38,12 @@ template <class T, int S> inline __attribute__((always_inline)) void weave_vecto
     }
 }
 
-// Strides 1, 2, 4, 8, 16 up to the vector's lanes: `length` positions, at most `limit` outputs. Whole blocks of LANES
+// Strides 1, 2, 4, 8, 16 up to the vector's lanes; `limit` outputs. Whole blocks of LANES
 // positions are stored as vectors, of the last one only the lanes that exist.
 template <class T, int S, bool STREAM>
-inline void weave_power(T* to, const T* const* from, int64_t length, int64_t limit, const Epilogue<T>& finish) {
+inline void weave_power(T* to, const T* const* from, int64_t limit, const Epilogue<T>& finish) {
     int64_t q = 0;
-    for (; q + LANES<T> <= length && (q + LANES<T>) * S <= limit; q += LANES<T>) {
+    for (; (q + LANES<T>) * S <= limit; q += LANES<T>) {
         Vec<T> v[S];
 #pragma GCC unroll 32
         for (int r = 0; r < S; ++r) v[r] = finish(load(from[r] + q));
@@ -51,20 +51,8 @@ inline void weave_power(T* to, const T* const* from, int64_t length, int64_t lim
 #pragma GCC unroll 32
         for (int r = 0; r < S; ++r) {
             T* at = to + q * S + r * LANES<T>;
-#if !defined(__clang__) && defined(__AVX512F__)
-            if constexpr (STREAM) {
-                if constexpr (sizeof(T) == 4) __builtin_ia32_movntps512(at, v[r]);
-                else __builtin_ia32_movntpd512(at, v[r]);
-                continue;
-            }
-#elif !defined(__clang__) && defined(__AVX__)
-            if constexpr (STREAM) {
-                if constexpr (sizeof(T) == 4) __builtin_ia32_movntps256(at, v[r]);
-                else __builtin_ia32_movntpd256(at, v[r]);
-                continue;
-            }
-#endif
-            store(at, v[r]);
+            if constexpr (STREAM) store_past_caches<T>(at, v[r]);
+            else store(at, v[r]);
         }
     }
     while (q * S < limit) {
@@ -85,7 +73,7 @@ inline void weave_power(T* to, const T* const* from, int64_t length, int64_t lim
 
 // Any other stride below the number of lanes: output vector j takes from each phase the lanes that are its own.
 template <class T>
-inline void weave_any(T* to, const T* const* from, int stride, int64_t length, int64_t limit, const Epilogue<T>& finish) {
+inline void weave_any(T* to, const T* const* from, int stride, int64_t limit, const Epilogue<T>& finish) {
     typedef typename Of<T>::integer Int;
     constexpr int L = LANES<T>;
     IVec<T> position[L], owner[L];  // [output vector j < stride]
@@ -109,7 +97,6 @@ inline void weave_any(T* to, const T* const* from, int stride, int64_t length, i
             else store_some<T>(to + n, out, limit - n);
         }
     }
-    (void)length;
 }
 
 // Strides from the number of lanes on: blocks of LANES phases × LANES positions are transposed; a last block of phases
@@ -135,20 +122,45 @@ inline void weave_wide(T* to, const T* const* from, int64_t stride, int64_t leng
     }
 }
 
+// `stream`: past the caches, into whole vectors; `to` is on a boundary then.
+template <class T>
+inline void weave_line(T* to, const T* const* from, int64_t stride, int64_t length, int64_t limit, const Epilogue<T>& finish,
+                       bool stream) {
+    if (stream) {
+        if (stride == 1) return weave_power<T, 1, true>(to, from, limit, finish);
+        if (stride == 2) return weave_power<T, 2, true>(to, from, limit, finish);
+        if (stride == 4 && LANES<T> >= 4) return weave_power<T, 4, true>(to, from, limit, finish);
+    }
+    if (stride == 1) return weave_power<T, 1, false>(to, from, limit, finish);
+    if (stride == 2) return weave_power<T, 2, false>(to, from, limit, finish);
+    if (stride == 4 && LANES<T> >= 4) return weave_power<T, 4, false>(to, from, limit, finish);
+    if (stride == 8 && LANES<T> >= 8) return weave_power<T, 8, false>(to, from, limit, finish);
+    if (stride < LANES<T>) return weave_any<T>(to, from, static_cast<int>(stride), limit, finish);
+    weave_wide<T>(to, from, stride, length, limit, finish);
+}
+
+// A line that does not start on a vector's boundary is written up to the next one; from there on, `skew` outputs later,
+// the phases take turns in another order:
+//
+//     skew = 1, s = 2     a0 | b0 a1 b1 a2 …      first source b, from position 0; second source a, from position 1
 template <class T>
 inline void weave(T* to, const T* const* from, int64_t stride, int64_t length, int64_t limit, const Epilogue<T>& finish,
                   bool stream) {
-    if (stream && (reinterpret_cast<uintptr_t>(to) & (BYTES - 1)) == 0) {
-        if (stride == 1) return weave_power<T, 1, true>(to, from, length, limit, finish);
-        if (stride == 2) return weave_power<T, 2, true>(to, from, length, limit, finish);
-        if (stride == 4) return weave_power<T, 4, true>(to, from, length, limit, finish);
+    const T* turned[4];
+    if (stride <= 4 && limit >= 6 * LANES<T>) {
+        const int64_t off = static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) & (BYTES - 1));
+        const int64_t skew = off ? (BYTES - off) / static_cast<int64_t>(sizeof(T)) : 0;
+        if (skew) {
+            weave_line<T>(to, from, stride, length, skew, finish, false);
+            for (int64_t j = 0; j < stride; ++j) turned[j] = from[(skew + j) % stride] + (skew + j) / stride;
+            to += skew;
+            limit -= skew;
+            from = turned;
+            stream = false;  // the ends share cache lines with their neighbours, and those would have to be read
+        }
+        return weave_line<T>(to, from, stride, length, limit, finish, stream);
     }
-    if (stride == 1) return weave_power<T, 1, false>(to, from, length, limit, finish);
-    if (stride == 2) return weave_power<T, 2, false>(to, from, length, limit, finish);
-    if (stride == 4 && LANES<T> >= 4) return weave_power<T, 4, false>(to, from, length, limit, finish);
-    if (stride == 8 && LANES<T> >= 8) return weave_power<T, 8, false>(to, from, length, limit, finish);
-    if (stride < LANES<T>) return weave_any<T>(to, from, static_cast<int>(stride), length, limit, finish);
-    weave_wide<T>(to, from, stride, length, limit, finish);
+    weave_line<T>(to, from, stride, length, limit, finish, false);
 }
 
 }  // namespace upweave::UPWEAVE_ISA
