@@ -65,7 +65,7 @@ def explain_plan(
     return plan(
         p, kind=kind, dtype=name, device=device, channels_last=channels_last,
         backend=backend, threads=threads(), missing=available_backends(),
-        tile=native.tile(native.isa(), name) if native.available() else TILE,
+        tile=native.tile(isa, name) if (isa := native.isa()) else TILE,
     )  # fmt: skip
 
 
