@@ -16,7 +16,7 @@
 
 namespace upweave::UPWEAVE_ISA {
 
-constexpr int64_t SLICE = 256;  // steps summed in registers before they are added to the scratch
+constexpr int64_t SLICE = 128;  // steps summed in registers before they are added to the scratch
 
 // Rows of tile `i` of `count` that share `rows` evenly.
 inline int64_t share(int64_t rows, int64_t count, int64_t i) { return rows * i / count; }

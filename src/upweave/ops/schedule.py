@@ -28,7 +28,7 @@ PANEL = 256 * 1024
 """Bytes of a panel, at most: it should stay in the second-level cache together with a slice of the weights."""
 WORKSPACE = 2 * 1024 * 1024
 """Bytes of panel and scratch of one thread; what needs more is taken only where nothing needs less."""
-SLICE = 256
+SLICE = 128
 """Steps that the core sums in registers before it adds them to the scratch."""
 
 
