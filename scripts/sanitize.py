@@ -55,7 +55,8 @@ def environment(directory: Path, module: Path) -> dict[str, str]:
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
         "LD_PRELOAD": " ".join(preload),
-        "ASAN_OPTIONS": "detect_leaks=1:leak_check_at_exit=0:detect_stack_use_after_return=1:strict_init_order=1",
+        "ASAN_OPTIONS": "detect_leaks=1:leak_check_at_exit=0:detect_stack_use_after_return=1:strict_init_order=1:"
+        "allocator_may_return_null=1",  # an output beyond all memory is NumPy's to refuse,
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
         "PYTHONMALLOC": "malloc",
         "UPWEAVE_SANITIZED": str(module),
