@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
 import textwrap
+
+import pytest
 
 PATIENCE = 120
 """Seconds after which a program counts as hanging; the work itself takes a few."""
@@ -21,3 +24,9 @@ def run(code: str, **environment: str) -> str:
     if done.returncode:
         raise AssertionError(f"exit status {done.returncode}\n{done.stdout}\n{done.stderr}")
     return done.stdout.strip()
+
+
+def need_torch() -> None:
+    """Skip where PyTorch is not installed, without loading it: under the sanitizers only scripts may."""
+    if importlib.util.find_spec("torch") is None:
+        pytest.skip("PyTorch is not installed")

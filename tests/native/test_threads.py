@@ -9,7 +9,7 @@ import pytest
 
 import upweave
 from tests.native.problems import Operands, Run
-from tests.native.scripts import run
+from tests.native.scripts import need_torch, run
 from upweave.ops import native
 from upweave.ops.problem import problem
 
@@ -109,7 +109,7 @@ FORK = """
 )
 def test_fork_after_use(first: str, then: str, pool: tuple[str, ...]) -> None:
     if "torch" in first + then:
-        pytest.importorskip("torch")
+        need_torch()
     code = SETUP.format(first=first, then=then) + FORK
     assert run(code, OMP_NUM_THREADS="2").split()[0] in pool
 
@@ -132,7 +132,7 @@ def test_processes_that_multiprocessing_forks() -> None:
 
 
 def test_torch_imported_after_the_core_was_used() -> None:
-    pytest.importorskip("torch")
+    need_torch()
     code = (
         SETUP.format(first="", then="")
         + """
