@@ -97,7 +97,7 @@ format: $(VENV)/.lint
 	$(BIN)/ruff format .
 	$(BIN)/python -m scripts.readme_rules
 
-# The core rows against every peer, then docs/performance.md. About ten minutes; nothing else should run meanwhile.
+# The core rows against every peer, then docs/performance.md. About twenty minutes; nothing else should run meanwhile.
 bench: $(VENV)/.bench
 	$(BIN)/python -m bench forward --core --force $(ARGS)
 	$(BIN)/python -m bench report
