@@ -93,12 +93,12 @@ class Kernel {
 public:
     Kernel(const std::string& target, const Geometry& geo, const Blocks& blocks)
         : target_(target_named(target)), tables_(make_tables(geo, blocks, lanes(target_, geo.dtype), target_.tile_height)) {
-        positions_ = 1;
-        for (int a = 0; a < 3; ++a) positions_ *= tables_.axis[a].count;
+        int64_t positions = geo.batch;
+        for (auto& a : tables_.axis) positions *= a.count;
         int64_t steps = 0;
         for (auto& g : tables_.groups) steps += g.phases * g.taps;
         work_ = static_cast<double>(steps) * static_cast<double>(tables_.reduce * tables_.produce * geo.groups) *
-                static_cast<double>(positions_ * geo.batch);
+                static_cast<double>(positions);
         output_bytes_ = static_cast<size_t>(geo.batch * geo.groups * tables_.produce * tables_.out[0] * tables_.out[1] *
                                             tables_.out[2]) * element_size(geo.dtype);
     }
@@ -165,7 +165,6 @@ private:
 
     const Target& target_;
     Tables tables_;
-    int64_t positions_;
     double work_;
     size_t output_bytes_;
 };

@@ -71,7 +71,6 @@ struct Tables {
     int64_t tile_grid[3];         // rows: tiles along depth (times batch), rows, columns
     int64_t chunks, chunk_blocks; // of output channels
     int64_t scratch_size, panel_size;  // elements for one thread
-    int64_t multiplies;
 
     int64_t block_begin(int64_t b) const { return produce * b / block_count; }
 };

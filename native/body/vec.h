@@ -45,7 +45,8 @@ template <class T> inline __attribute__((always_inline)) Vec<T> load(const T* p)
 }
 template <class T> inline __attribute__((always_inline)) void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof v); }
 
-// Into whole cache lines, without reading them first; `p` is on a vector's boundary.
+// Into whole cache lines, without reading them first; `p` is on a vector's boundary. Such stores wait for no order but
+// that of a locked instruction, and every worker ends with one (`Job::loop` takes its next item).
 template <class T> inline __attribute__((always_inline)) void store_past_caches(T* p, Vec<T> v) {
 #if defined(__AVX512F__) && !defined(__clang__)
     if constexpr (sizeof(T) == 4) __builtin_ia32_movntps512(p, v);

@@ -38,8 +38,8 @@ template <class T, int S> inline __attribute__((always_inline)) void weave_vecto
     }
 }
 
-// Strides 1, 2, 4, 8, 16 up to the vector's lanes; `limit` outputs. Whole blocks of LANES
-// positions are stored as vectors, of the last one only the lanes that exist.
+// Strides 1, 2, 4 and 8 up to the vector's lanes; `limit` outputs. Whole blocks of LANES positions are stored as vectors,
+// of the last one only the lanes that exist.
 template <class T, int S, bool STREAM>
 inline void weave_power(T* to, const T* const* from, int64_t limit, const Epilogue<T>& finish) {
     int64_t q = 0;
