@@ -22,8 +22,8 @@ AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, i
     const bool forward = direction == Direction::forward;
     // Unrolled, every output is a phase of its own, and the taps that would read outside are none of it. An input of one
     // sample is unrolled always.
-    unroll = forward && (unroll || in == 1);
-    a.step_out = !forward ? 1 : unroll ? out : s;
+    unroll = unroll || (forward && in == 1);
+    a.step_out = unroll ? out : forward ? s : 1;
     a.step_in = forward ? 1 : s;
     a.phases = std::min(a.step_out, out);
     a.count = ceil_div(out, a.step_out);
@@ -32,17 +32,20 @@ AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, i
 
     std::vector<std::vector<std::pair<int64_t, int>>> taps(a.phases);  // (offset, tap)
     for (int64_t t = 0; t < k; ++t) {
+        if (unroll) {
+            for (int64_t q = 0; q < (forward ? in : out); ++q) {
+                const int64_t other = s * q + d * t - p;
+                if (other >= 0 && other < (forward ? out : in))
+                    taps[forward ? other : q].push_back({forward ? q : other, static_cast<int>(t)});
+            }
+            continue;
+        }
         if (!forward) {
             const int64_t offset = d * t - p, last = a.step_in * (a.count - 1) + offset;
             if (offset < in && last >= 0) taps[0].push_back({offset, static_cast<int>(t)});
             continue;
         }
         const int64_t at = d * t - p;                                 // output of input 0
-        if (unroll) {
-            for (int64_t i = 0; i < in; ++i)
-                if (const int64_t n = s * i + at; n >= 0 && n < out) taps[n].push_back({i, static_cast<int>(t)});
-            continue;
-        }
         const int64_t r = ((at % a.step_out) + a.step_out) % a.step_out;
         if (r >= a.phases) continue;
         const int64_t offset = (r - at) / a.step_out;

@@ -147,8 +147,9 @@ def schedule(
         not forward and max(p.stride) > 1,
     )  # fmt: skip
     # fewer images than lanes waste lanes, and more outputs than this need more weights than they save
-    if forward and max(p.size) > 1 and 2 * p.batch > tile[0] and math.prod(p.out) <= IMAGE:
-        images = replace(job, axes=tuple(_unrolled(p, a) for a in range(p.rank)), images=True)
+    if max(p.size) > 1 and 2 * p.batch > tile[0] and math.prod(p.out) <= IMAGE:
+        axes = tuple(_unrolled(p, a, forward) for a in range(p.rank))
+        images = replace(job, axes=axes, images=True, strided=False)
         return min(_cheapest(job), _cheapest(images), key=lambda s: s.cycles)
     return _cheapest(job)
 
@@ -167,15 +168,17 @@ def _axis(p: Problem, a: int, forward: bool) -> _Axis:
     return _Axis(_rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d), k)
 
 
-def _unrolled(p: Problem, a: int) -> _Axis:
+def _unrolled(p: Problem, a: int, forward: bool) -> _Axis:
     """An axis of which every output is a phase, and every input that is read an offset."""
-    s, at = p.stride[a], [p.dilation[a] * t - p.padding[a] for t in range(p.kernel[a])]
+    reads: list[list[tuple[int, int]]] = [[] for _ in range(p.out[a] if forward else p.size[a])]
+    for t in range(p.kernel[a]):
+        for i in range(p.size[a]):
+            n = p.stride[a] * i + p.dilation[a] * t - p.padding[a]
+            if 0 <= n < p.out[a]:
+                reads[n if forward else i].append((i if forward else n, t))
     members: dict[tuple[int, ...], list[tuple[int, ...]]] = {}  # the taps of each phase, by the inputs that they read
-    for n in range(p.out[a]):
-        reads = sorted(
-            ((n - m) // s, t) for t, m in enumerate(at) if (n - m) % s == 0 and 0 <= (n - m) // s < p.size[a]
-        )
-        members.setdefault(tuple(i for i, _ in reads), []).append(tuple(t for _, t in reads))
+    for phase in map(sorted, reads):
+        members.setdefault(tuple(i for i, _ in phase), []).append(tuple(t for _, t in phase))
     groups = tuple((len(phases), len(key)) for key, phases in members.items())
     read = {i for key in members for i in key}
     weights = sum(len(phases) * len(phases[0]) for phases in {tuple(taps) for taps in members.values()})
