@@ -147,8 +147,10 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         for (auto& g : t.groups) together = std::max(together, g.phases);
     }
     const int64_t most = std::max<int64_t>(1, std::min<int64_t>(t.produce, 8 * tile_height / std::max<int64_t>(1, together)));
-    int64_t best = 1;
-    for (int64_t c = 2; c <= most; ++c)
+    // Channels that are neighbours in memory are stored as whole vectors.
+    const int64_t unit = geo.channels_last && most >= lanes ? lanes : 1;
+    int64_t best = unit;
+    for (int64_t c = 2 * unit; c <= most; c += unit)
         if (block_cost(t.groups, c, tile_height) < block_cost(t.groups, best, tile_height) - 1e-9) best = c;
     t.block_count = ceil_div(t.produce, best);
     t.block = ceil_div(t.produce, t.block_count);

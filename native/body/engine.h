@@ -95,7 +95,7 @@ template <class T, class S> struct Finisher {
     const Tile& tile;
     const T* zeros;      // a line of them
     const T** from;      // [phase] of a row
-    T* line;             // a finished row, where the output's type is not T
+    T* line;             // a finished row, where the output's type is not T; with channels last the block's biases
     bool stream;
 
     const T* source(const T* scratch, int64_t channel, int64_t phase) const {
@@ -148,13 +148,41 @@ template <class T, class S> struct Finisher {
         }
     }
 
+    // LANES channels, `step` apart, × LANES positions: transposed, finished and stored; `many` channels and `length`
+    // positions of them exist.
+    inline void positions(const T* at, int64_t step, int64_t many, S* to, int64_t pitch, int64_t length,
+                          const T* biases) const {
+        constexpr int L = LANES<T>;
+        Vec<T> v[L];
+#pragma GCC unroll 16
+        for (int c = 0; c < L; ++c) v[c] = load(at + least(c, many - 1) * step);
+        weave_vectors<T, L>(v);
+        const Vec<T> bias = load(biases);
+        const Epilogue<T> finish{T(0), t.geo.activation, static_cast<T>(t.geo.slope)};
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) {
+            if (i >= length) break;
+            const Vec<T> out = finish(v[i] + bias);
+            if constexpr (sizeof(S) == sizeof(T)) {
+                T* here = reinterpret_cast<T*>(to + i * pitch);
+                if (many < L) store_some<T>(here, out, many);
+                else if (stream && (reinterpret_cast<uintptr_t>(here) & (BYTES - 1)) == 0) store_past_caches<T>(here, out);
+                else store(here, out);
+            } else {
+                for (int64_t c = 0; c < many; ++c) narrow(out[c], to + i * pitch + c);
+            }
+        }
+    }
+
     __attribute__((noinline)) void channels_last(const T* scratch, int64_t cg, int64_t block) const {
         const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
         const int64_t c0 = t.block_begin(block), channels = t.block_begin(block + 1) - c0;
         const int64_t pitch = t.produce * t.geo.groups, first = cg * t.produce + c0;
         S* result = static_cast<S*>(args.result);
-        const S* bias = static_cast<const S*>(args.bias);
-        const Epilogue<T> none{T(0), t.geo.activation, static_cast<T>(t.geo.slope)};
+        constexpr int L = LANES<T>;
+        T* biases = line;
+        for (int64_t c = 0; c < channels; ++c)
+            biases[c] = args.bias ? static_cast<T>(widen(static_cast<const S*>(args.bias)[first + c])) : T(0);
         for (int64_t u = 0; u < tile.run_count; ++u) {
             const Run& run = tile.runs[u];
             for (int64_t rd = 0; rd < D->phases; ++rd) {
@@ -164,23 +192,19 @@ template <class T, class S> struct Finisher {
                     const int64_t h = H->step_out * run.q[1] + rh;
                     if (h >= t.out[1]) break;
                     S* line_at = result + ((run.n * t.out[0] + d) * t.out[1] + h) * t.out[2] * pitch + first;
-                    for (int64_t i = 0; i < run.length; ++i)
-                        for (int64_t rw = 0; rw < W->phases; ++rw) {
-                            const int64_t w = W->step_out * (run.q[2] + i) + rw;
-                            if (w >= t.out[2]) break;
-                            const Row row = t.rows[(rd * H->phases + rh) * W->phases + rw];
-                            const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + run.column + i;
-                            const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
-                            S* to = line_at + w * pitch;
-                            for (int64_t c = 0; c < channels; c += LANES<T>) {
-                                const int64_t many = least(LANES<T>, channels - c);
-                                Vec<T> v{};
-                                for (int64_t j = 0; j < many; ++j)
-                                    v[j] = at[(c + j) * step] + (bias ? static_cast<T>(widen(bias[first + c + j])) : T(0));
-                                v = none(v);
-                                for (int64_t j = 0; j < many; ++j) narrow(v[j], to + c + j);
-                            }
+                    for (int64_t rw = 0; rw < W->phases; ++rw) {
+                        const int64_t f = (rd * H->phases + rh) * W->phases + rw, w = W->step_out * run.q[2] + rw;
+                        const int64_t length = least(run.length, (t.out[2] - w + W->step_out - 1) / W->step_out);
+                        const Row row = t.rows[f];
+                        const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
+                        const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + run.column;
+                        for (int64_t c = 0; c < channels; c += L) {
+                            const int64_t many = least(L, channels - c);
+                            for (int64_t i = 0; i < length; i += L)
+                                positions(at + c * step + i, step, many, line_at + w * pitch + c + i * W->step_out * pitch,
+                                          W->step_out * pitch, least(L, length - i), biases + c);
                         }
+                    }
                 }
             }
         }
@@ -202,7 +226,8 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     const int64_t scratch_at = panel_at + in_bytes(t.panel_size + LANES<T>, E);
     const int64_t zeros_at = scratch_at + in_bytes(t.scratch_size + 2 * LANES<T>, E);
     const int64_t line_at = zeros_at + in_bytes(t.columns + 2 * LANES<T>, E);
-    const int64_t line_size = sizeof(S) == sizeof(T) ? 0 : t.axis[2].phases * (t.columns + LANES<T>) + LANES<T>;
+    const int64_t line_size = t.geo.channels_last ? t.block + LANES<T>
+                              : sizeof(S) == sizeof(T) ? 0 : t.axis[2].phases * (t.columns + LANES<T>) + LANES<T>;
     const int64_t from_at = line_at + in_bytes(line_size, E);
     const int64_t runs_at = from_at + in_bytes(t.images ? t.phases : t.axis[2].phases, sizeof(T*));
     const int64_t pieces_at = runs_at + in_bytes(most_runs(t), sizeof(Run));

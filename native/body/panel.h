@@ -222,17 +222,39 @@ __attribute__((noinline)) void pack_planes(const Tables& t, const Tile& tile, co
 template <class T, class S>
 __attribute__((noinline)) void pack_panel_channels_last(const Tables& t, const Tile& tile, const S* source, int64_t pitch, int64_t first,
                                      int64_t last, T* panel) {
-    const int64_t step = t.axis[2].step_in;
-    for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p)
-        for (int64_t j = 0; j < p->length; ++j) {
-            T* to = panel + p->to + j;
-            if (p->source < 0) {
-                for (int64_t c = first; c < last && first == 0; ++c) to[(c - first) * t.channel_stride] = 0;
-                continue;
-            }
-            const S* from = source + (p->source + j * step) * pitch;
-            for (int64_t c = first; c < last; ++c) to[(c - first) * t.channel_stride] = widen(from[c]);
+    constexpr int L = LANES<T>;
+    const int64_t step = t.axis[2].step_in * pitch, channels = last - first;
+    for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p) {
+        T* to = panel + p->to;
+        if (p->source < 0) {
+            for (int64_t c = 0; c < channels && first == 0; ++c) clear_row<T>(to + c * t.channel_stride, p->length);
+            continue;
         }
+        const S* from = source + p->source * pitch + first;
+        if (channels < L) {
+            for (int64_t j = 0; j < p->length; ++j)
+                for (int64_t c = 0; c < channels; ++c) to[c * t.channel_stride + j] = widen(from[j * step + c]);
+            continue;
+        }
+        for (int64_t j = 0; j < p->length; j += L) {  // LANES positions × LANES channels are transposed
+            const int64_t many = least(L, p->length - j);
+            for (int64_t c = 0;; c += L) {
+                const int64_t at = least(c, channels - L);  // the last block overlaps the one before it
+                Vec<T> v[L];
+#pragma GCC unroll 16
+                for (int i = 0; i < L; ++i) v[i] = load_as<T>(from + least(j + i, p->length - 1) * step + at);
+                weave_vectors<T, L>(v);
+                T* row = to + at * t.channel_stride + j;
+                if (many == L) {
+#pragma GCC unroll 16
+                    for (int i = 0; i < L; ++i) store(row + i * t.channel_stride, v[i]);
+                } else {
+                    for (int i = 0; i < L; ++i) store_some<T>(row + i * t.channel_stride, v[i], many);
+                }
+                if (at + L >= channels) break;
+            }
+        }
+    }
 }
 
 }  // namespace upweave::UPWEAVE_ISA
