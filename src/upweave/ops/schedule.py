@@ -40,8 +40,8 @@ SLICE = 128
 class Schedule:
     """A named choice of the native core, why, and its blocks.
 
-    A work item is `tile` positions (of each of `tile_rows` rows, if `rows`; of images, if `images`) × `chunk` output channels; its panel holds
-    `channels` channels at a time. `cycles` is the model's price for the thread with the most work.
+    A work item is `tile` positions (of each of `tile_rows` rows, if `rows`; whole images, if `images`) × `chunk` output
+    channels; its panel holds `channels` channels at a time. `cycles` is the price for the thread with the most work.
     """
 
     algorithm: str
