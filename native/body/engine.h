@@ -21,6 +21,10 @@ constexpr int64_t SLICE = 128;  // steps summed in registers before they are add
 // Rows of tile `i` of `count` that share `rows` evenly.
 inline int64_t share(int64_t rows, int64_t count, int64_t i) { return rows * i / count; }
 
+struct Move {
+    int64_t from, to;
+};
+
 // Weights in the order in which they are read: [convolution group][block][phase group][tile of rows][k][row].
 template <class T, class S>
 void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t first, int64_t last) {
@@ -46,19 +50,17 @@ void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t f
             T* to = packed + cg * t.packed_group + place;
             for (int64_t i = 0; i < tiles; ++i) {
                 const int64_t r0 = share(rows, tiles, i), height = share(rows, tiles, i + 1) - r0;
-                const S* row[MAX_HEIGHT];
-                const int32_t* tap[MAX_HEIGHT];
+                const int64_t many = height * group.taps;
+                Move* move = static_cast<Move*>(arena(static_cast<size_t>(many) * sizeof(Move)));
                 for (int64_t m = 0; m < height; ++m) {
-                    row[m] = from + (c0 + (r0 + m) / group.phases) * along_produce;
-                    tap[m] = group.tap.data() + (r0 + m) % group.phases * group.taps;
+                    const int64_t row = (c0 + (r0 + m) / group.phases) * along_produce;
+                    const int32_t* tap = group.tap.data() + (r0 + m) % group.phases * group.taps;
+                    for (int64_t k = 0; k < group.taps; ++k) move[m * group.taps + k] = Move{row + tap[k], k * height + m};
                 }
                 T* at = to + r0 * steps;
-                for (int64_t c = 0; c < t.reduce; ++c) {  // rows inside: those of neighbouring channels share cache lines
-                    for (int64_t m = 0; m < height; ++m) {
-                        const S* kernel = row[m] + c * along_reduce;
-                        for (int64_t k = 0; k < group.taps; ++k) at[k * height + m] = static_cast<T>(widen(kernel[tap[m][k]]));
-                    }
-                    at += group.taps * height;
+                for (int64_t c = 0; c < t.reduce; ++c, at += many) {  // rows of neighbouring channels share cache lines
+                    const S* kernel = from + c * along_reduce;
+                    for (int64_t j = 0; j < many; ++j) at[move[j].to] = static_cast<T>(widen(kernel[move[j].from]));
                 }
             }
         }

@@ -87,6 +87,7 @@ class _Job:
     height: int
     threads: int
     strided: bool
+    packs: bool  # weights are packed in every call
     images: bool = False
 
     @property
@@ -144,7 +145,7 @@ def schedule(
     job = _Job(
         tuple(_axis(p, a, forward) for a in range(p.rank)), max(1, p.batch), p.groups,
         *(channels if forward else channels[::-1]), 8 if dtype == "float64" else 4, *tile, max(1, threads),
-        not forward and max(p.stride) > 1,
+        not forward and max(p.stride) > 1, not forward,
     )  # fmt: skip
     # fewer images than lanes waste lanes, and more outputs than this need more weights than they save
     if max(p.size) > 1 and 2 * p.batch > tile[0] and math.prod(p.out) <= IMAGE:
@@ -275,7 +276,8 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     channels = _even(job.reduce, PANEL // (job.itemsize * tile.panel))
     panels = -(-job.reduce // channels)
     multiply = 0.0
-    weights = job.reduce * chunk * job.itemsize * math.prod(a.weights for a in job.axes)
+    packed = math.prod(a.weights for a in job.axes)
+    weights = job.reduce * chunk * job.itemsize * packed
     for phases, taps in job.groups:
         m = phases * chunk
         kernels = -(-m // job.height)  # of m / kernels rows and as many vectors as the registers hold beside them
@@ -300,6 +302,8 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     items = tile.count * -(-job.produce // chunk) * job.conv_groups
     # small working sets are faster than the sum of their parts, and many items hide a thread that is held up
     cycles = each * -(-items // job.threads) * (1 + workspace / WORKSPACE / 4 + 0.06 * job.threads / items)
+    if job.packs:
+        cycles += 5 * job.conv_groups * job.reduce * job.produce * packed / job.threads
     if workspace > WORKSPACE:
         cycles *= 4 * workspace / WORKSPACE
     what = f"{chunk * job.phases} rows (channels × phases)"
