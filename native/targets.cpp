@@ -21,6 +21,7 @@ struct Found {
             __builtin_cpu_supports("avx512vl"))
             list[count++] = &target_avx512;
         if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) list[count++] = &target_avx2;
+        if (!__builtin_cpu_supports("sse4.2") || !__builtin_cpu_supports("popcnt")) return;  // older than x86-64-v2
 #endif
         list[count++] = &target_baseline;
     }

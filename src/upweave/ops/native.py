@@ -36,6 +36,8 @@ def _core() -> _Core:
     except ImportError as error:
         return _Core(None, "", f"it was not built, or does not load ({error})")
     here = tuple(_native.targets())
+    if not here:
+        return _Core(None, "", "this processor is older than x86-64-v2")
     isa = os.environ.get("UPWEAVE_ISA", "") or here[0]
     if isa not in here:
         return _Core(None, "", f"UPWEAVE_ISA={isa} is not among this build's and processor's: {', '.join(here)}")
