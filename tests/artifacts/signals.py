@@ -1,0 +1,67 @@
+"""Signals whose artifacts are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+Array = npt.NDArray[np.float64]
+
+
+def pattern(stride: tuple[int, ...], seed: int = 0) -> Array:
+    """One period of a random pattern with mean 0 and variance 1."""
+    p = np.random.default_rng(seed).standard_normal(stride)
+    p -= p.mean()
+    return np.asarray(p / p.std())
+
+
+def tiled(p: Array, size: tuple[int, ...]) -> Array:
+    """p(n mod s) over a size that need not be a multiple of s."""
+    at = np.ix_(*(np.arange(n) % s for n, s in zip(size, p.shape, strict=True)))
+    return np.asarray(p[at])
+
+
+def smooth(size: tuple[int, ...], seed: int = 0) -> Array:
+    """A picture without noise and without detail: a ramp, a bowl, and slow waves that fit no block."""
+    rng = np.random.default_rng(seed)
+    axes = np.meshgrid(*(np.arange(n) / 64 for n in size), indexing="ij")
+    out = sum(float(rng.normal()) * a + float(rng.normal()) * a * a / 10 for a in axes)
+    for _ in range(4):
+        wave = sum(float(rng.uniform(0.3, 1.5)) * a for a in axes) + rng.uniform(0, 6)
+        out = out + rng.normal() * np.cos(2 * np.pi * wave)
+    return np.asarray(out)
+
+
+def pink(size: tuple[int, ...], seed: int = 0, fall: float = 1.0) -> Array:
+    """Noise whose amplitude falls as 1/f^fall, as that of natural pictures does; variance 1."""
+    noise = np.random.default_rng(seed).standard_normal(size)
+    f = np.sqrt(sum(a * a for a in np.meshgrid(*(np.fft.fftfreq(n) for n in size), indexing="ij")))
+    f.flat[0] = np.inf
+    out = np.fft.ifftn(np.fft.fftn(noise) / f**fall).real
+    return np.asarray(out / out.std())
+
+
+SKIMAGE = (
+    "astronaut.png brick.png camera.png cell.png chelsea.png coffee.png coins.png grass.png gravel.png "
+    "hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png retina.jpg rocket.jpg"
+).split()
+SKLEARN = ("china.jpg", "flower.jpg")
+
+
+def photographs() -> dict[str, npt.NDArray[np.uint8]]:
+    """The photographs in the wheels of scikit-image and scikit-learn, (H, W) or (C, H, W); nothing is fetched."""
+    skimage, sklearn = pytest.importorskip("skimage"), pytest.importorskip("sklearn")
+    image = pytest.importorskip("PIL.Image")
+    paths = [Path(skimage.__file__).parent / "data" / name for name in SKIMAGE]
+    paths += [Path(sklearn.__file__).parent / "datasets" / "images" / name for name in SKLEARN]
+    out = {}
+    for path in paths:
+        if path.exists():
+            with image.open(path) as picture:
+                samples = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"))
+            out[path.name] = samples if samples.ndim == 2 else np.moveaxis(samples, -1, 0)
+    assert len(out) >= 12, f"photographs are missing: {sorted(out)}"
+    return out
