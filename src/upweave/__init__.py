@@ -106,7 +106,8 @@ _EXPORTS: dict[str, str] = {
     for name in names.split()
 }
 
-_MODULES = ("artifacts", "audit", "nn", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
+# `audit` is a package that is itself callable: upweave.audit(model, inputs)
+_MODULES = ("artifacts", "audit", "nn", "testing")
 
 __all__ = ["__version__", *_MODULES, *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
 

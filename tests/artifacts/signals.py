@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import numpy as np
@@ -44,19 +45,17 @@ def pink(size: tuple[int, ...], seed: int = 0, fall: float = 1.0) -> Array:
     return np.asarray(out / out.std())
 
 
-SKIMAGE = (
-    "astronaut.png brick.png camera.png cell.png chelsea.png coffee.png coins.png grass.png gravel.png "
-    "hubble_deep_field.jpg ihc.png moon.png motorcycle_left.png retina.jpg rocket.jpg"
-).split()
+PNG = ("astronaut", "brick", "camera", "cell", "chelsea", "coffee", "coins", "grass", "gravel", "ihc", "moon")
+JPG = ("hubble_deep_field", "retina", "rocket")
+SKIMAGE = (*(f"{n}.png" for n in (*PNG, "motorcycle_left")), *(f"{n}.jpg" for n in JPG))
 SKLEARN = ("china.jpg", "flower.jpg")
 
 
 def photographs() -> dict[str, npt.NDArray[np.uint8]]:
     """The photographs in the wheels of scikit-image and scikit-learn, (H, W) or (C, H, W); nothing is fetched."""
-    skimage, sklearn = pytest.importorskip("skimage"), pytest.importorskip("sklearn")
     image = pytest.importorskip("PIL.Image")
-    paths = [Path(skimage.__file__).parent / "data" / name for name in SKIMAGE]
-    paths += [Path(sklearn.__file__).parent / "datasets" / "images" / name for name in SKLEARN]
+    paths = [_package("skimage") / "data" / name for name in SKIMAGE]
+    paths += [_package("sklearn") / "datasets" / "images" / name for name in SKLEARN]
     out = {}
     for path in paths:
         if path.exists():
@@ -65,3 +64,11 @@ def photographs() -> dict[str, npt.NDArray[np.uint8]]:
             out[path.name] = samples if samples.ndim == 2 else np.moveaxis(samples, -1, 0)
     assert len(out) >= 12, f"photographs are missing: {sorted(out)}"
     return out
+
+
+def _package(name: str) -> Path:
+    """The folder of a package, which is not imported: only its pictures are wanted."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        pytest.skip(f"{name} is not installed")
+    return Path(spec.origin).parent

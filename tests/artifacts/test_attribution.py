@@ -20,9 +20,9 @@ def even(layer: nn.Module, **factor: int) -> nn.Module:
     return layer
 
 
-def uneven(layer: nn.Module) -> nn.Module:
+def uneven(layer: nn.Module, by: float) -> nn.Module:
     with torch.no_grad():
-        layer.weight[..., ::2] *= 1.5
+        layer.weight[..., ::2] *= by
     return layer
 
 
@@ -34,7 +34,7 @@ def chain(first: bool, second: bool) -> nn.Sequential:
         nn.init.uniform_(layer.weight, 0.1, 0.3)
         even(layer)
         if bad:
-            uneven(layer)
+            uneven(layer, 1.3 if layer is layers[0] else 1.1)
     return nn.Sequential(layers[0], nn.ReLU(), layers[1])
 
 

@@ -9,7 +9,8 @@ import torch
 from tests.artifacts.signals import pattern, pink, tiled
 from upweave.artifacts import artifact_energy, score
 
-CASES = [((2,), (2, 3, 200)), ((2, 2), (2, 3, 50, 61)), ((1, 3), (2, 20, 64)), ((4, 4), (70, 80)), ((2, 2, 2), (34, 32, 40))]
+CASES = [((2,), (2, 3, 200)), ((2, 2), (2, 3, 50, 61)), ((1, 3), (2, 20, 64)), ((4, 4), (70, 80))]
+CASES += [((2, 2, 2), (34, 32, 40))]
 NAMES = "imbalance energy imbalance_by_harmonic energy_by_harmonic low high significance energy_significance variance"
 
 
@@ -46,7 +47,7 @@ def test_half_precision_and_bytes_are_scored_in_single() -> None:
     assert float(score(byte, 2).imbalance) == pytest.approx(float(score(byte.numpy(), 2).imbalance), rel=1e-4)
 
 
-@pytest.mark.parametrize(("stride", "shape"), [((2,), (1, 2, 34)), ((2, 1), (1, 2, 33, 3))])
+@pytest.mark.parametrize(("stride", "shape"), [((2,), (1, 2, 34)), ((2, 1), (1, 1, 32, 2))])
 def test_the_gradient_is_right(stride: tuple[int, ...], shape: tuple[int, ...]) -> None:
     x = torch.tensor(np.random.default_rng(0).standard_normal(shape), requires_grad=True)
     assert torch.autograd.gradcheck(lambda v: artifact_energy(v, stride), x)
@@ -78,11 +79,11 @@ def test_constants_have_a_gradient_of_zero() -> None:
 def test_descent_removes_the_checkerboard_and_keeps_the_picture() -> None:
     clean = torch.tensor(pink((1, 1, 64, 64), 2, 2.0))
     x = (clean + 0.3 * torch.tensor(tiled(pattern((2, 2)), (64, 64)))).requires_grad_()
-    before = float(score(x, 2).imbalance)
+    before = float(score(x.detach(), 2).imbalance)
     optimizer = torch.optim.SGD([x], lr=500.0)
-    for _ in range(200):
+    for _ in range(60):
         optimizer.zero_grad()
         artifact_energy(x, 2).sum().backward()
         optimizer.step()
-    assert float(artifact_energy(x, 2)) < 0.01 * before
+    assert float(artifact_energy(x.detach(), 2)) < 0.01 * before
     assert float((x - clean).std()) < 0.3

@@ -70,7 +70,7 @@ def blocks(x: Tensorlike, length: tuple[int, ...], step: tuple[int, ...]) -> Ten
         for a in range(d):
             x = x.unfold(first + a, length[a], step[a])
         return x
-    view = np.lib.stride_tricks.sliding_window_view(x, length, axis=tuple(range(x.ndim - d, x.ndim)))
+    view: Any = np.lib.stride_tricks.sliding_window_view(x, length, axis=tuple(range(x.ndim - d, x.ndim)))
     return view[(..., *(slice(None, None, h) for h in step), *(slice(None),) * d)]
 
 

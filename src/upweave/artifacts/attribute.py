@@ -238,7 +238,7 @@ def _shadow(layer: nn.Module) -> Any:
 
     They are read from the layer now, so that parametrised ones are as they are computed there.
     """
-    cls = type(layer).__bases__[0] if parametrize.is_parametrized(layer) else type(layer)
+    cls: Any = type(layer).__bases__[0] if parametrize.is_parametrized(layer) else type(layer)
     twin = cls.__new__(cls)
     own = dict(vars(layer))
     own["_parameters"] = {k: v for k, v in layer._parameters.items() if k not in ("weight", "bias")}

@@ -24,7 +24,10 @@ from ..bank import Array
 from ..errors import SpecError
 
 PERIODS = 16
-"""Periods in a block, where the axis has room for two such blocks; at least half as many."""
+"""Periods in a block, where four such blocks have room beside each other; at least half as many."""
+
+LEAKAGE = 1e-11
+"""What ramps, bowls and slow waves leave at the first harmonic of a block of sixteen periods, and some more."""
 
 GUARD, REACH = 3, 5
 """Neighbours are at least GUARD bins away on some axis, and at most REACH on any."""
@@ -62,7 +65,17 @@ class Harmonic:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Blocks of one size over one picture, and its harmonics."""
+    """Blocks of one size over one picture, and its harmonics.
+
+    Attributes:
+        stride, size: the pattern's period, and the picture's size.
+        block, step, start: samples in a block, from one to the next, and in front of the first.
+        blocks: number of blocks on each axis.
+        windows: what a block is multiplied by, one factor an axis.
+        harmonics: one of each pair m, −m.
+        overlap: by how much the energies of all blocks scatter more than those of as many apart, for white noise.
+        leakage: share of the variance that counts as chance at each harmonic, since a smooth picture may leak as much.
+    """
 
     stride: tuple[int, ...]
     size: tuple[int, ...]
@@ -73,6 +86,7 @@ class Grid:
     windows: tuple[Array, ...]
     harmonics: tuple[Harmonic, ...]
     overlap: float
+    leakage: float
 
 
 @lru_cache(maxsize=64)
@@ -90,7 +104,9 @@ def grid(size: tuple[int, ...], stride: tuple[int, ...]) -> Grid:
         if any(m) and m <= mirror:
             found.append(_harmonic(m, m == mirror, stride, block, blocks, windows, lags))
     overlap = float(np.prod([1 + 2 * r * r * (n - 1) / n for r, n in zip(lags, blocks, strict=True)]))
-    return Grid(stride, size, block, step, start, blocks, windows, tuple(found), overlap)
+    periods = min(b // s for b, s in zip(block, stride, strict=True) if s > 1)
+    leakage = LEAKAGE * (PERIODS / periods) ** 10
+    return Grid(stride, size, block, step, start, blocks, windows, tuple(found), overlap, leakage)
 
 
 def window(length: int) -> Array:
@@ -109,7 +125,7 @@ def _axis(n: int, s: int, a: int) -> tuple[int, int]:
     if s == 1:
         block = min(PERIODS, n)
         return block, max(1, block // 2)
-    half = min(PERIODS * s, n // 2) // (2 * s) * s
+    half = max(PERIODS * s // 4, min(PERIODS * s, n // 4) // (2 * s) * s)
     return 2 * half, half
 
 

@@ -27,9 +27,6 @@ from .harmonics import Grid, grid
 from .result import ArtifactScore
 from .sums import Sums, sums
 
-FLOOR = 1e-10
-"""Share of the variance that counts as chance at each harmonic: −100 dB, what a smooth picture leaks through a window."""
-
 
 def score(x: Any, stride: Ints, *, dims: int | None = None, confidence: float = 0.999) -> ArtifactScore:
     """The score of periodic artifacts: how much of the variance of `x` repeats with the stride.
@@ -56,9 +53,9 @@ def score(x: Any, stride: Ints, *, dims: int | None = None, confidence: float = 
 def artifact_energy(x: Any, stride: Ints, *, dims: int | None = None) -> Tensorlike:
     """The share of the variance that repeats with the stride, Σ_m|Ȳ_m|²/V, to add to a loss: shape () or (N,).
 
-    Arguments, shapes and errors as for `score`. It is the `imbalance` without its expectation by chance taken off: never
-    negative, differentiable, 0 iff the means of all phases agree, and small for a natural picture. A constant has 0,
-    with a gradient of 0.
+    Arguments, shapes and errors as for `score`. It is the `imbalance` without its expectation by chance taken off:
+    never negative, differentiable, 0 iff the means of all phases agree, and small for a natural picture. A constant
+    has 0, with a gradient of 0.
     """
     rows, lead, channels, blocks = _prepare(x, stride, dims)
     mean, variance = _moments(rows, len(blocks.size))
@@ -78,7 +75,7 @@ def epsilon_variance(rows: Tensorlike, mean: Tensorlike) -> Array:
 def _prepare(x: Any, stride: Ints, dims: int | None) -> tuple[Tensorlike, tuple[int, ...], int, Grid]:
     """`x` as (rows, *size), the shape of the batch, the number of channels, and the blocks."""
     x = arrays.real(x)
-    given = (stride,) if is_int(stride) else tuple(stride) if isinstance(stride, Sequence) else ()
+    given: tuple[Any, ...] = tuple(stride) if isinstance(stride, Sequence) else (stride,)
     if not given or not all(is_int(s) and s >= 1 for s in given):
         raise SpecError(f"stride must be one positive int or one an axis, got {stride!r}")
     d = dims if dims is not None else (2 if is_int(stride) else len(given))
@@ -152,12 +149,10 @@ def _judge(
     bound = _quantile(confidence, float(min((count - 1) * _freedom(blocks)))) * spread
     low = np.where(unlikely < 1 - confidence, np.maximum(total - bound, 0), 0)
     high = np.maximum(total + bound, 0)
-    put = [arrays.like(np.asarray(v), variance) for v in (low, high, unlikely, odd)]
-    frequencies = tuple(
-        tuple(Fraction(a, s) for a, s in zip(h.m, blocks.stride, strict=True)) for h in harmonics
-    )  # fmt: skip
+    low, high, unlikely, odd = (arrays.like(np.asarray(v), variance) for v in (low, high, unlikely, odd))
+    frequencies = tuple(tuple(Fraction(a, s) for a, s in zip(h.m, blocks.stride, strict=True)) for h in harmonics)
     return ArtifactScore(
-        blocks.stride, frequencies, shares.sum(-1), energies.sum(-1), shares, energies, *put,
+        blocks.stride, frequencies, shares.sum(-1), energies.sum(-1), shares, energies, low, high, unlikely, odd,
         _pool(variance, lead, channels) / channels, confidence,
     )  # fmt: skip
 
@@ -170,7 +165,7 @@ def _chances(
 
     nu = _freedom(blocks)
     count = np.array([h.count for h in blocks.harmonics], dtype=np.float64)
-    floor = FLOOR * np.where(known, variance, 1)[:, None]
+    floor = blocks.leakage * np.where(known, variance, 1)[:, None]
     c, tau = arrays.numbers(peak), arrays.numbers(chance) + floor
     p = np.where(known[:, None], fdtrc(nu, nu * (count - 1), c / tau), 1.0)
     deviation = np.sqrt(2 / nu * (2 * np.maximum(c - tau, 0) * tau + tau**2)) * known[:, None]

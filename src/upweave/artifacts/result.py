@@ -56,7 +56,7 @@ class ArtifactScore:
     @property
     def fraction(self) -> Tensorlike:
         """The score: the imbalance where one is found, else 0."""
-        return self.imbalance * ((self.imbalance > 0) & self.found)
+        return self.imbalance * ((self.imbalance > 0) & self.found) + 0.0  # no −0
 
     @property
     def decibels(self) -> Tensorlike:
@@ -67,7 +67,7 @@ class ArtifactScore:
     def energy_decibels(self) -> Tensorlike:
         """The energy in dB below the variance where it is significant, else −inf."""
         found = (self.energy > 0) & (self.energy_significance < 1 - self.confidence)
-        return _decibels(self.energy * found)
+        return _decibels(self.energy * found + 0.0)
 
     @property
     def amplitude(self) -> Tensorlike:
