@@ -21,9 +21,7 @@ def signal(stride: tuple[int, ...], shape: tuple[int, ...]) -> np.ndarray:  # ty
 
 @pytest.mark.parametrize(("stride", "shape"), CASES)
 @pytest.mark.parametrize(("dtype", "limit"), [(torch.float64, 1e-10), (torch.float32, 1e-4)])
-def test_the_same_numbers(
-    stride: tuple[int, ...], shape: tuple[int, ...], dtype: torch.dtype, limit: float
-) -> None:
+def test_the_same_numbers(stride: tuple[int, ...], shape: tuple[int, ...], dtype: torch.dtype, limit: float) -> None:
     x = signal(stride, shape)
     a, b = score(x, stride), score(torch.tensor(x, dtype=dtype), stride)
     for name in NAMES.split():

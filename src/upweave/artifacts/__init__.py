@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from .attribute import Attribution as Attribution
     from .attribute import LayerShare as LayerShare
     from .attribute import attribution as attribution
+    from .files import FileError as FileError
     from .files import score_file as score_file
     from .measure import artifact_energy as artifact_energy
     from .measure import score as score
@@ -20,7 +21,7 @@ _EXPORTS: dict[str, str] = {
         ".measure": "score artifact_energy",
         ".result": "ArtifactScore",
         ".attribute": "attribution Attribution LayerShare",
-        ".files": "score_file",
+        ".files": "score_file FileError",
     }.items()
     for name in names.split()
 }

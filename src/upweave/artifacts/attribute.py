@@ -86,7 +86,7 @@ def attribution(
     *,
     dims: int | None = None,
     output: Callable[[Any], Tensor] | None = None,
-    confidence: float = 0.999,
+    confidence: float = 0.99,
 ) -> Attribution:
     """By how much the artifacts of a model's output fall when one layer's phases are equalised, for each layer.
 

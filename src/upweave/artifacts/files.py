@@ -45,7 +45,7 @@ def score_file(
     stride: Ints,
     *,
     dims: int | None = None,
-    confidence: float = 0.999,
+    confidence: float = 0.99,
     most: int = MOST,
 ) -> ArtifactScore:
     """The score of a picture, a `.npy` array or a `.wav` sound.

@@ -28,7 +28,7 @@ from .result import ArtifactScore
 from .sums import Sums, sums
 
 
-def score(x: Any, stride: Ints, *, dims: int | None = None, confidence: float = 0.999) -> ArtifactScore:
+def score(x: Any, stride: Ints, *, dims: int | None = None, confidence: float = 0.99) -> ArtifactScore:
     """The score of periodic artifacts: how much of the variance of `x` repeats with the stride.
 
     Args:

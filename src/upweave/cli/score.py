@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     metavar="DB",
     help="Exit with 1 if a pattern is found at this many dB of the variance, or above.",
 )
-@click.option("--confidence", type=float, default=0.999, show_default=True, help="When a pattern counts as found.")
+@click.option("--confidence", type=float, default=0.99, show_default=True, help="When a pattern counts as found.")
 @click.option("--dims", type=click.IntRange(1, 3), help="Sampled axes of .npy arrays, the last ones. Default: 2.")
 @click.option("--max-pixels", type=click.IntRange(1), default=100_000_000, show_default=True, help="Of one file.")
 def command(
