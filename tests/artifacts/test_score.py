@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -197,6 +198,18 @@ def test_strips_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
             strips = score(x, stride)
         for name in ("imbalance_by_harmonic", "energy_by_harmonic", "significance", "energy_significance"):
             np.testing.assert_allclose(getattr(strips, name), getattr(whole, name), rtol=1e-9, atol=1e-18)
+
+
+def test_the_memory_does_not_grow_with_the_picture() -> None:
+    peaks = []
+    for rows in (512, 2048):
+        x = np.random.default_rng(0).integers(0, 255, (rows, 1024), dtype=np.uint8)
+        tracemalloc.start()
+        score(x, 2)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+    assert peaks[0] < 150e6
 
 
 def test_bytes_are_as_good_as_floats() -> None:

@@ -86,6 +86,11 @@ def transform(x: Tensorlike, d: int) -> Tensorlike:
     return scipy.fft.fftn(x, axes=axes)
 
 
+def own(x: Tensorlike) -> Tensorlike:
+    """A copy: a view would keep all that it was taken from in memory."""
+    return x.clone() if is_tensor(x) else x.copy()
+
+
 def squared(z: Tensorlike) -> Tensorlike:
     """|z|²."""
     return z.real * z.real + z.imag * z.imag

@@ -85,7 +85,7 @@ class _Running:
 
     def add(self, spectrum: Tensorlike, power: Tensorlike) -> None:
         h, d = self.h, self.d
-        y = spectrum[(..., *h.bins)]
+        y = arrays.own(spectrum[(..., *h.bins)])
         axes = tuple(range(1, d + 1))
         if 0 in h.flat:
             part = y.sum(1)
