@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from . import artifacts as artifacts
     from . import audit as audit
     from . import nn as nn
     from . import testing as testing
@@ -105,7 +106,8 @@ _EXPORTS: dict[str, str] = {
     for name in names.split()
 }
 
-_MODULES = ("audit", "nn", "testing")  # `audit` is a package that is itself callable: upweave.audit(model, inputs)
+# `audit` is a package that is itself callable: upweave.audit(model, inputs)
+_MODULES = ("artifacts", "audit", "nn", "testing")
 
 __all__ = ["__version__", *_MODULES, *_EXPORTS]  # pyright: ignore[reportUnsupportedDunderAll]
 

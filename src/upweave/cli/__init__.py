@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from ..errors import UpweaveError
 
-COMMANDS = ("audit", "explain", "rules", "sizes", "design")
+COMMANDS = ("audit", "explain", "rules", "sizes", "design", "score")
 """Each is `command` in the module of its name."""
 
 
