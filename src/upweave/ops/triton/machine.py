@@ -9,19 +9,26 @@ from dataclasses import dataclass
 class Gpu:
     """Peaks in operations a second (a multiply-add is two) and bytes a second, from the data sheet.
 
-    `matrix` maps what is multiplied ("bfloat16", "float16", "tf32") to the peak of the matrix units without sparsity;
-    `vector` is fp32 without them. `launch` is the least time of a kernel, from launch to end, in seconds.
+    `half` and `tf32` are those of the matrix units, without sparsity, for bfloat16 and float16 and for TF32; `vector` is
+    fp32 without them. `launch` is the least time of a kernel, from launch to end, in seconds.
     """
 
     name: str
     units: int
-    matrix: dict[str, float]
+    half: float
+    tf32: float
     vector: float
     bandwidth: float
     launch: float = 3e-6
 
+    def peak(self, dtype: str, tf32: bool) -> float:
+        """Operations a second on values of a dtype; what matrix units do not take runs on the vector units."""
+        if dtype in ("bfloat16", "float16"):
+            return self.half
+        if dtype == "float32" and tf32:
+            return self.tf32
+        return self.vector / (2 if dtype == "float64" else 1)
 
-H100 = Gpu(
-    "H100 SXM", 132, {"bfloat16": 989e12, "float16": 989e12, "tf32": 495e12}, 67e12, 3.35e12
-)  # fmt: skip
+
+H100 = Gpu("H100 SXM", 132, 989e12, 495e12, 67e12, 3.35e12)
 """NVIDIA H100 SXM: the machine that plans are priced for unless another is named."""

@@ -126,11 +126,13 @@ def three(axes: tuple[Axis, ...]) -> tuple[Axis, Axis, Axis]:
     return padded[0], padded[1], padded[2]
 
 
+@lru_cache(maxsize=1024)
 def forward_axes(p: Problem) -> tuple[Axis, Axis, Axis]:
     """The three axes of the transposed convolution."""
     return three(tuple(forward_axis(p, a) for a in range(p.rank)))
 
 
+@lru_cache(maxsize=1024)
 def backward_axes(p: Problem) -> tuple[Axis, Axis, Axis]:
     """The three axes of the gradient of the input."""
     return three(tuple(backward_axis(p, a) for a in range(p.rank)))

@@ -15,8 +15,10 @@ import torch
 from ..problem import Problem
 from ..torch.layout import empty, is_channels_last
 from .available import interpreted
-from .choose import Choice, Direction, axes_of, choose, long_tiles, rows_of, tiles
+from .choice import Choice, Direction
+from .choose import choose
 from .phases import Axis
+from .tables import axes_of, long_tiles, rows_of, tiles
 
 WIDE_FROM = 2**31 - 1
 """Tensors that span more elements than this are addressed with 64 bits."""
@@ -88,7 +90,7 @@ def grad_weight(
     wide = wide or _wide(x, gy, partial)
     last = is_channels_last(x)
     c_in, c_out = p.c_in // p.groups, p.c_out // p.groups
-    taps = p.kernel[0] if p.rank == 1 else _volume(p.kernel)
+    taps = _volume(p.kernel)
     numbers: dict[str, Any] = {
         "CI": c_in, "CO": c_out, "K": _pad(p.kernel, 1), "S": _pad(p.stride, 1), "P": _pad(p.padding, 0),
         "D": _pad(p.dilation, 1), "WIDE": wide, "num_warps": c.warps, "num_stages": c.stages,
@@ -133,7 +135,7 @@ def _gemm(
         phase_gemm, table[-1][0] * p.groups * -(-rows // c.m),
         x, w, y if bias is None else bias, y, strides(x), _weight_strides(w, p, direction), strides(y),
         _pad(_spatial(x), 1), _pad(_spatial(y), 1), _positions(axes), rows, slope,
-        CI=x.shape[1] // p.groups, CO=writes, GROUPED=p.groups, AXES=_numbers(axes), GROUPS=tuple(table[:-1]),
+        CI=x.shape[1] // p.groups, CO=writes, GROUPED=p.groups, AXES=_numbers(axes), GROUPS=table[:-1],
         TILES=table[-1][0], BM=c.m, BO=c.n // c.phases, BF=c.phases, BK=c.k,
         XLAST=_last(x), YLAST=is_channels_last(y), WIDE=wide or _wide(x, w, y),
         **_epilogue(bias, activation), **_product(x), num_warps=c.warps, num_stages=c.stages,
@@ -191,7 +193,7 @@ def _long(
         x, weight, y if bias is None else bias, y, x.stride(), weight.stride(), y.stride(),
         p.size[0], p.out[0], axes_of(p, direction)[2].positions, rows, slope,
         CI=p.c_in // p.groups, CO=p.c_out // p.groups, GROUPED=p.groups, S=p.stride[0], P=p.padding[0],
-        GROUPS=tuple(table[:-1]), TILES=table[-1][0], BM=c.m, BN=c.n, BK=c.k, XLAST=_last(x),
+        GROUPS=table[:-1], TILES=table[-1][0], BM=c.m, BN=c.n, BK=c.k, XLAST=_last(x),
         WIDE=wide or _wide(x, weight, y), **_epilogue(bias, activation), **_product(x),
         num_warps=c.warps, num_stages=c.stages,
     )  # fmt: skip
@@ -205,14 +207,13 @@ def _stencil(
 
     axes, rows, channels = axes_of(p, direction), rows_of(p, direction), y.shape[1]
     table = tiles(axes, channels, c.n // c.phases, c.phases)
-    w = weight
     _launch(
         stencil, table[-1][0] * -(-rows // c.m),
-        x, w, y if bias is None else bias, y, strides(x), _weight_strides(w, p, direction), strides(y),
+        x, weight, y if bias is None else bias, y, strides(x), _weight_strides(weight, p, direction), strides(y),
         _pad(_spatial(x), 1), _pad(_spatial(y), 1), _positions(axes), rows, slope,
         CI=x.shape[1] // p.groups, CO=channels // p.groups, CHANNELS=channels, AXES=_numbers(axes),
-        GROUPS=tuple(table[:-1]), TILES=table[-1][0], BM=c.m, BC=c.n // c.phases, BF=c.phases,
-        WIDE=wide or _wide(x, w, y), **_epilogue(bias, activation), num_warps=c.warps, num_stages=c.stages,
+        GROUPS=table[:-1], TILES=table[-1][0], BM=c.m, BC=c.n // c.phases, BF=c.phases,
+        WIDE=wide or _wide(x, weight, y), **_epilogue(bias, activation), num_warps=c.warps, num_stages=c.stages,
     )  # fmt: skip
 
 

@@ -59,11 +59,11 @@ def shuffle_gemm(
 
     at_m = b * ys[0] + i1 * K[0] * ys[2] + i2 * K[1] * ys[3] + i3 * K[2] * ys[4]
     if LINE > 1:
-        first = (n0 + LINE * tl.arange(0, BN // LINE)).to(m.dtype)  # column of tap 0 on the last axis
+        first = (n0 + LINE * tl.arange(0, BN // LINE)).to(m.dtype)  # columns in whole runs of taps
         o = first // taps
         t2 = (first // K[2]) % K[1]
         t1 = (first // (K[2] * K[1])) % K[0]
-        lines = (part * CO + o) * ys[1] + t1 * ys[2] + t2 * ys[3]
+        lines = (part * CO + o) * ys[1] + t1 * ys[2] + t2 * ys[3] + (first % K[2]) * ys[4]
         at = tl.reshape(at_m[:, None] + (tl.arange(0, LINE) * ys[4])[None, :], (BM * LINE,))
         kept = tl.reshape(tl.broadcast_to(real[:, None], (BM, LINE)), (BM * LINE,))
         woven = tl.reshape(tl.permute(tl.reshape(acc, (BM, BN // LINE, LINE)), (1, 0, 2)), (BN // LINE, BM * LINE))

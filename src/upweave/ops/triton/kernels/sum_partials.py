@@ -1,10 +1,10 @@
 """The second pass of a split sum: partial[0] + partial[1] + …, in this order whoever runs first.
 
-    a program      B neighbouring entries of the result
+a program      B neighbouring entries of the result
 
-        partial   ▓░░░░   split 0
-                  ▓░░░░   split 1      →   result  ▓░░░░
-                  ▓░░░░   split 2
+    partial   ▓░░░░   split 0
+              ▓░░░░   split 1      →   result  ▓░░░░
+              ▓░░░░   split 2
 """
 
 import triton
