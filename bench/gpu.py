@@ -8,14 +8,13 @@ then the times of all contenders in turns, forward, and forward with backward. A
 convolution against the one transposed convolution that it is equal to. What the time limit does not leave room for is
 named, and missing in the results.
 
-`--tiny --interpret` runs all of it on shrunken problems in Triton's interpreter: a test of this script, not a measurement.
+`--tiny --interpret` runs all of it on shrunken problems in Triton's interpreter: a test of this script, no measurement.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -117,6 +116,4 @@ def _jobs(chosen: Sequence, dtypes: Sequence[str], setting) -> Iterator:  # type
 
 
 if __name__ == "__main__":
-    if sys.version_info < (3, 11):
-        sys.exit(f"Upweave needs Python 3.11 or newer; this is {platform.python_version()}")
     sys.exit(main())

@@ -111,7 +111,12 @@ def page(layers: tuple[Layer, ...], gpu: Gpu = H100) -> str:
     ]
     for layer in layers:
         half, full = (predict(layer, dtype, gpu) for dtype in DTYPES)
-        cells = [layer.name, f"{2e-9 * layer.problem.multiplies:.3g}", f"{layer.bytes / 2e6:.3g}", half.choice.algorithm]
+        cells = [
+            layer.name,
+            f"{2e-9 * layer.problem.multiplies:.3g}",
+            f"{layer.bytes / 2e6:.3g}",
+            half.choice.algorithm,
+        ]
         cells.append(half.auto)
         for p in (half, full):
             cells += [f"{p.floor_us:.3g}", f"{p.choice.seconds * 1e6:.3g}", f"{p.share:.2f}"]

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 import upweave
 from upweave.ops.problem import Problem, problem
 from upweave.ops.triton import run as triton_run
+from upweave.ops.triton.choose import choose
 
 from . import case as cases
 from .gpu_table import Outcome, Row
@@ -93,12 +95,21 @@ def ceilings(setting: Setting) -> dict[str, float]:
         a, b = (torch.randn(n, n, device=setting.device).to(getattr(torch, dtype)) for _ in range(2))
         # as PyTorch's convolutions multiply: a 1×1 convolution follows their setting for TF32, a matmul another
         x, w = a.T.reshape(1, n, n, 1), b[:, :, None, None]
-        best = min(_time(lambda a=a, b=b: (a @ b,), setting, 20), _time(lambda x=x, w=w: (F.conv2d(x, w),), setting, 20))  # type: ignore[misc]
+        calls: tuple[Call, ...] = (partial(_product, a, b), partial(_convolution, x, w))
+        best = min(_time(call, setting, 20) for call in calls)
         found[f"{dtype}_tflops"] = 2 * n**3 / best / 1e9
     source = torch.zeros(elements, device=setting.device)
     target = torch.empty_like(source)
     found["copy_gb_s"] = 2 * 4 * elements / _time(lambda: (target.copy_(source),), setting, 20) / 1e6
     return {name: round(value, 3) for name, value in found.items()}
+
+
+def _product(a: torch.Tensor, b: torch.Tensor) -> tuple[torch.Tensor]:
+    return (a @ b,)
+
+
+def _convolution(x: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor]:
+    return (F.conv2d(x, w),)
 
 
 def _time(call: Call, setting: Setting, calls: int) -> float:
@@ -140,11 +151,16 @@ def row(layer: Layer, mode: str, dtype: str, setting: Setting) -> Callable[[dict
             layer.name, mode, dtype,
             {"input": list(p.input_shape), "weight": list(p.weight_shape), "output": list(p.output_shape)},
             times * p.multiplies, times * moved, floor_ms(times * p.multiplies, times * moved, dtype, found),
-            upweave.plan(p, kind="torch", dtype=dtype, device="cuda", backend="triton", tf32=triton_run.tf32()).algorithm,
+            _kernel(p, dtype),
             _outcomes(*_layer_contenders(p, mode, dtype, setting), dtype, setting),
         )  # fmt: skip
 
     return measured
+
+
+def _kernel(p: Problem, dtype: str) -> str:
+    """The kernel that Triton runs for contiguous tensors."""
+    return choose(p, dtype=dtype, tf32=triton_run.tf32()).algorithm
 
 
 def shrunken(p: Problem) -> Problem:
@@ -244,11 +260,13 @@ def fold(channels: int, size: int, dtype: str, setting: Setting) -> Callable[[di
         for layout in ("first", "last"):
             laid = _in_layout(x, layout)
             for name, function in functions.items():
-                contenders.append(Contender(name, layout, _bound(function, "forward", laid, _in_layout(w, layout), b, x)))
+                contenders.append(
+                    Contender(name, layout, _bound(function, "forward", laid, _in_layout(w, layout), b, x))
+                )
             for name, backend in (("upweave", "auto"), ("triton", "triton")):
 
                 def ours(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor, backend: str = backend) -> torch.Tensor:
-                    return upweave.conv_transpose(x, w, b, stride=2, padding=1, backend=backend)
+                    return upweave.conv_transpose(x, w, b, stride=2, padding=1, backend=backend)  # type: ignore[no-any-return]
 
                 contenders.append(Contender(name, layout, _bound(ours, "forward", laid, folded, b, x)))
         item = x.element_size()
@@ -257,7 +275,7 @@ def fold(channels: int, size: int, dtype: str, setting: Setting) -> Callable[[di
             f"nearest_{channels}_{size}", "fold", dtype,
             {"input": list(p.input_shape), "weight": list(w.shape), "output": list(p.output_shape)},
             p.multiplies, moved, floor_ms(p.multiplies, moved, dtype, found),
-            upweave.plan(p, kind="torch", dtype=dtype, device="cuda", backend="triton", tf32=triton_run.tf32()).algorithm,
+            _kernel(p, dtype),
             _outcomes(contenders, lambda: [resized(x.double(), w.double(), b.double())], dtype, setting),
         )  # fmt: skip
 

@@ -19,6 +19,23 @@ TITLES = {
 }
 NOTHING = "—"
 
+UNMEASURED = """\
+## GPU
+
+**No GPU has been measured yet.** The Triton kernels have been checked for correctness in Triton's interpreter and
+compiled for several GPUs, but no time has been taken on one: whether they are fast is not known. What they should take
+is predicted in [the notes on GPUs](performance-gpu.md);
+`python bench/gpu.py --output bench/results/gpu.json` measures it.
+"""
+
+ABOUT = """\
+## GPU
+
+On {gpu}, compute capability {capability}. “upweave” chooses by itself; “triton” are its kernels by name; cuDNN with
+`cudnn.benchmark`, contiguous and with channels last; `torch.compile` in its default mode. × is the best of the others
+over Upweave, each in its better layout; roofline is the least time that the measured ceilings allow over Upweave's.
+"""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -47,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Row:
-    """One layer in one mode and dtype; `kernel` is the one that Triton runs, `floor_ms` the measured roofline's time."""
+    """One layer in one mode and dtype; `kernel` is the one that Triton runs, `floor_ms` the measured roof's time."""
 
     name: str
     mode: str
@@ -147,30 +164,23 @@ def text(run: Run) -> str:
     for mode, rows in _by_mode(run):
         cells = [_heads(mode), *(_cells(r) for r in rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        lines = ["  ".join(c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True)))
-                 for row in cells]  # fmt: skip
+        lines = ["  ".join(_justified(row, widths)) for row in cells]
         parts.append("\n".join([TITLES[mode], *lines, *_means(rows, str)]))
     if run.left_out:
         parts.append(f"no time was left for {len(run.left_out)} rows: {', '.join(run.left_out)}")
     return "\n\n".join(parts)
 
 
+def _justified(cells: list[str], widths: list[int]) -> list[str]:
+    """Names to the left, numbers to the right."""
+    return [c.ljust(w) if i < 3 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+
+
 def section(run: Run | None) -> str:
     """The performance page's section on GPUs."""
     if run is None or not run.measured:
-        return (
-            "## GPU\n\n**No GPU has been measured yet.** The Triton kernels have been checked for correctness in Triton's interpreter "
-            "and compiled\nfor several GPUs, but no time has been taken on one: whether they are fast is not known. "
-            "What they should take is\npredicted in [the notes on GPUs](performance-gpu.md); `python bench/gpu.py --output "
-            "bench/results/gpu.json` measures it.\n"
-        )
-    device = f"{run.machine.get('gpu')}, compute capability {run.machine.get('capability')}"
-    parts = [
-        f"## GPU\n\nOn {device}. “upweave” chooses by itself; “triton” are its kernels by name; cuDNN with\n"
-        "`cudnn.benchmark`, contiguous and with channels last; `torch.compile` in its default mode. × is the best of the\n"
-        "others over Upweave, each in its better layout; roofline is the least time that the measured ceilings allow over\n"
-        "Upweave's.\n"
-    ]
+        return UNMEASURED
+    parts = [ABOUT.format(gpu=run.machine.get("gpu"), capability=run.machine.get("capability"))]
     for mode, rows in _by_mode(run):
         heads = _heads(mode)
         table = [f"| {' | '.join(heads)} |", "|" + "|".join(["---"] * 3 + ["---:"] * (len(heads) - 3)) + "|"]

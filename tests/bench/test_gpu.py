@@ -28,7 +28,9 @@ def made_up(ms: float = 1.0, status: str = "ok", **settings: bool) -> Run:
         (ours, Outcome("cudnn", "first", "ok", "", 1e-3, 3.0), Outcome("cudnn", "last", "ok", "", 1e-3, 2.0),
          Outcome("compile", "first", "failed", "no compiler")),
     )  # fmt: skip
-    return Run("2030-01-01", "c", {"gpu": "H100", "capability": "9.0"}, {"torch": "2.8"}, settings, {"copy_gb_s": 3e3}, (row,))
+    return Run(
+        "2030-01-01", "c", {"gpu": "H100", "capability": "9.0"}, {"torch": "2.8"}, settings, {"copy_gb_s": 3e3}, (row,)
+    )
 
 
 def test_ratios_are_of_the_better_layouts() -> None:
@@ -43,7 +45,7 @@ def test_json_comes_back_as_it_was() -> None:
     assert gpu_table.loads(gpu_table.dumps(run)) == run
     with pytest.raises(ValueError, match="schema 9"):
         gpu_table.loads(json.dumps({"schema": 9, "mode": "gpu"}))
-    with pytest.raises(ValueError, match="out of range|Out of range"):
+    with pytest.raises(ValueError, match="Out of range"):
         gpu_table.dumps(made_up(ms=float("nan")))
     with pytest.raises(ValueError, match="'ok' with a median of None"):
         Outcome("upweave", "first", "ok")

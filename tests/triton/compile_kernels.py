@@ -1,7 +1,7 @@
 """Compile the kernels for real GPUs, on a machine without one: what `run` would launch, one line of JSON for each.
 
-A process of its own, without `TRITON_INTERPRET`; `test_compile.py` starts it. Triton brings the assembler along, so what
-a kernel takes of registers and shared memory is known to the last one.
+A process of its own, without `TRITON_INTERPRET`; `test_compile.py` starts it. Triton brings the assembler along, so
+what a kernel takes of registers and shared memory is known to the last one.
 """
 
 from __future__ import annotations
@@ -88,7 +88,9 @@ def compile_for(name: str, kernel: Any, args: tuple[Any, ...], given: dict[str, 
         with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
             file.write(found.asm["cubin"])
             file.flush()
-            shown = subprocess.run([OBJDUMP, "--dump-resource-usage", file.name], capture_output=True, text=True, check=True)
+            shown = subprocess.run(
+                [OBJDUMP, "--dump-resource-usage", file.name], capture_output=True, text=True, check=True
+            )
         facts["registers"], facts["stack"] = map(int, re.search(r"REG:(\d+) STACK:(\d+)", shown.stdout).groups())  # type: ignore[union-attr]
         facts["matrix"] = bool(re.search(r"\b(wgmma|mma)\.", found.asm["ptx"]))
         facts["asynchronous"] = "cp.async" in found.asm["ptx"]
@@ -133,7 +135,13 @@ def main() -> None:
                 continue
             seen.add(key)
             facts = compile_for(target, kernel, args, given)
-            facts |= {"problem": name, "direction": direction, "algorithm": algorithm, "dtype": str(dtype), "last": last}
+            facts |= {
+                "problem": name,
+                "direction": direction,
+                "algorithm": algorithm,
+                "dtype": str(dtype),
+                "last": last,
+            }
             print(json.dumps(facts), flush=True)
 
 

@@ -32,7 +32,9 @@ CHOSEN: dict[str, tuple[Problem, dict[Direction, str]]] = {
             P((1, 8, 3, 4), (8, 5, 2, 4), stride=(2, 4), groups=2), "shuffle_gemm", "strided_gemm", "split_k",
         ),
         "rgb": (P((1, 20, 5, 4), (20, 3, 4, 4), stride=2, padding=1), "few_outputs", "strided_gemm", "split_k"),
-        "grey": (P((1, 18, 3, 2), (18, 1, 5, 5), stride=4, padding=2), "few_outputs", "strided_stencil", "split_k"),
+        "grey": (P((1, 18, 3, 2), (18, 1, 5, 3), stride=(4, 2), padding=1),
+            "few_outputs", "strided_stencil", "split_k",
+       ),
         "few, odd stride": (
             P((1, 20, 5, 4), (20, 3, 5, 5), stride=3, padding=2), "few_outputs", "strided_gemm", "split_k",
         ),

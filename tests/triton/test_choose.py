@@ -56,7 +56,9 @@ def test_candidates_can_run(name: str, direction: Direction, dtype: str, tf32: b
 
 
 def test_a_large_layer_fills_the_gpu_with_large_tiles() -> None:
-    big = choose(problem((16, 512, 64, 64), (512, 512, 4, 4), stride=2, padding=1), dtype="bfloat16", channels_last=True)
+    big = choose(
+        problem((16, 512, 64, 64), (512, 512, 4, 4), stride=2, padding=1), dtype="bfloat16", channels_last=True
+    )
     assert (big.m, big.n, big.phases) == (128, 128, 1)
     small = choose(problem((1, 512, 4, 4), (512, 512, 4, 4), stride=2, padding=1), dtype="bfloat16", channels_last=True)
     assert (small.m, small.n) == (64, 64)

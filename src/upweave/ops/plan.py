@@ -143,9 +143,9 @@ def plan(
         tf32: on a GPU, whether PyTorch's setting for convolutions lets float32 be rounded to TF32.
         gpu: what the GPU can do, for tensors on one.
 
-    seconds = max(2·multiplies / (peak·threads), bytes / bandwidth), the roofline. On a GPU "auto" is what a call goes by
-    that may measure nothing; one that may takes whatever is faster on its GPU, cuDNN included. Raises `BackendError`, with the
-    reason, if the backend asked for by name, or every automatic one, cannot run this.
+    seconds = max(2·multiplies / (peak·threads), bytes / bandwidth), the roofline. On a GPU "auto" is what a call goes
+    by that may measure nothing; one that may takes whatever is faster on its GPU, cuDNN included. Raises
+    `BackendError`, with the reason, if the backend asked for by name, or every automatic one, cannot run this.
     """
     name, reason = choose(kind, dtype, device, backend, missing or {})
     if name == "triton":

@@ -178,4 +178,7 @@ def test_offsets_beyond_32_bits() -> None:
     w = torch.randn(1, 1, 4, device=DEVICE, dtype=torch.bfloat16)
     y = upweave.conv_transpose(x, w, stride=2, padding=1, backend="triton")
     assert y.numel() > 2**31
-    close(y[..., -64:].float(), F.conv_transpose1d(x[..., -40:].float(), w.float(), None, 2, 1)[..., -64:].bfloat16().float())
+    close(
+        y[..., -64:].float(),
+        F.conv_transpose1d(x[..., -40:].float(), w.float(), None, 2, 1)[..., -64:].bfloat16().float(),
+    )

@@ -37,9 +37,9 @@ _NO_NUMBERS = (None,) * 5  # the gradients of stride, padding, output_padding, g
 class Family:
     """The functions of three operators, and the calls that go through them where it is needed.
 
-    `transposed(x, weight, bias, *numbers)` is T(x, weight) + bias, `grad_input(gy, weight, size, *numbers)` G(gy, weight),
-    `grad_weight(x, gy, kernel, *numbers)` W(x, gy), all differentiable; the classes are the functions of autograd
-    behind them.
+    `transposed(x, weight, bias, *numbers)` is T(x, weight) + bias, `grad_input(gy, weight, size, *numbers)` is
+    G(gy, weight), `grad_weight(x, gy, kernel, *numbers)` is W(x, gy), all differentiable; the classes are the functions
+    of autograd behind them.
     """
 
     ops: Operators

@@ -38,10 +38,10 @@ def conv_transpose(
 
     x (N, C_in, *size), weight (C_in, C_out/groups, *kernel), bias (C_out) or None; one entry an axis in every tuple.
     Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "triton"
-    is the operator that Triton runs on a GPU; "torch" is PyTorch's own operator. "auto" is the first where it can run,
-    on a GPU the operator that chooses between the second and the third where the second may win, else the third. It is
-    also the third where the call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than
-    PyTorch's own, and in forward mode.
+    is the operator that Triton runs on a GPU; "torch" is PyTorch's own. "auto" is the first where it can run; on a GPU
+    the operator that chooses between the second and the third, where the second may win; else the third. It is also
+    the third where the call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's
+    own, and in forward mode.
     Casts under autocast as PyTorch's operator does. The activation is fused where no gradient is wanted, and a step of
     its own otherwise.
     Raises `BackendError` with the reason where "native" or "triton" cannot run.
@@ -58,7 +58,8 @@ def conv_transpose(
             raise BackendError(f'backend "native" cannot run this: {_why_not(x)}')
         if backend == "triton" or (backend == "auto" and x.is_cuda):
             return _on_gpu(
-                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend, compiling
+                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend,
+                compiling,
             )  # fmt: skip
         return aten.public(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)
     if not compiling:

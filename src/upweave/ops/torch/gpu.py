@@ -1,4 +1,4 @@
-"""The operators on a GPU: Triton's kernels where the plan expects them to win or has measured it, ATen (cuDNN) elsewhere.
+"""The operators on a GPU: Triton's kernels where they were measured or are expected to win, ATen (cuDNN) elsewhere.
 
 The functions named `…_by_triton` are backend "triton" asked for by name: they run Triton's kernels, or raise.
 """

@@ -37,7 +37,7 @@ class Operators:
 
 
 _NUMBERS = "SymInt[] stride, SymInt[] padding, SymInt[] output_padding, SymInt groups, SymInt[] dilation"
-_FAKES = (fake.forward, fake.grad_input, fake.grad_weight)
+_FAKES: tuple[Any, ...] = (fake.forward, fake.grad_input, fake.grad_weight)
 
 
 def _define(prefix: str) -> Operators:

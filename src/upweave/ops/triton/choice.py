@@ -28,7 +28,7 @@ class Choice:
     A program has `m` rows (positions; for split_k input channels) and `n` columns, of which `phases` are phases of the
     last axis (for split_stencil: taps), `k` steps of the sum at a time. `input_last`, `tap_major`: the input (or the
     output's gradient) is first copied with its channels last, the weight with its taps first. `splits` parts of the
-    sum are added by a second kernel. `seconds` is the prediction: the longer of computing, padding included, and moving.
+    sum are added by a second kernel. `seconds` is the prediction: the longer of computing, with padding, and moving.
     """
 
     algorithm: str

@@ -1,10 +1,10 @@
 """Which kernel runs a problem on a GPU, with which blocks, and why: a pure function of shapes, dtype and layout.
 
-    forward      stencil        depthwise, narrow groups, one or two input channels    no matrix product
-                 shuffle_gemm   k = s, no padding                                      one matrix product, interleaved
-                 long_kernel    1-D, s ≥ 32                                            a channel's phases are the columns
-                 few_outputs    up to four output channels                             all phases are the columns
-                 phase_gemm     everything else                                        phases grouped by their taps
+    forward      stencil        depthwise, narrow groups, one or two input channels   no matrix product
+                 shuffle_gemm   k = s, no padding                                     one matrix product, interleaved
+                 long_kernel    1-D, s ≥ 32                                           a channel's phases are columns
+                 few_outputs    up to four output channels                            all phases are columns
+                 phase_gemm     everything else                                       phases grouped by their taps
     grad_input   strided_stencil, strided_gemm      the kernels of stencil and phase_gemm with other tables
     grad_weight  split_stencil, split_k             sums over parts of the positions, added in order
 
@@ -23,6 +23,7 @@ from ..problem import Problem
 from .choice import ALGORITHMS as ALGORITHMS
 from .choice import DIRECTIONS as DIRECTIONS
 from .choice import DTYPES, ITEM, Choice, Direction
+from .cost import priced
 from .machine import H100, Gpu
 from .phases import MOST_GROUPS, combinations, forward_axes
 from .tables import axes_of, channels, long_tiles, power, rows_of, tiles
@@ -52,9 +53,10 @@ def choose(
     tf32: bool = False,
     gpu: Gpu = H100,
 ) -> Choice:
-    """The kernel and the blocks for `p` if nothing is measured: the first candidate that fills the GPU."""
+    """The kernel and the blocks for `p` if nothing is measured: the first candidate that fills the GPU, else the one
+    that comes nearest, with the least padding."""
     found = candidates(p, direction, dtype=dtype, channels_last=channels_last, tf32=tf32, gpu=gpu)
-    return next((c for c in found if c.programs >= 2 * gpu.units), max(found, key=lambda c: c.programs))
+    return next((c for c in found if c.programs >= 2 * gpu.units), max(found, key=lambda c: (c.programs, -c.m * c.n)))
 
 
 def expected(
@@ -128,10 +130,8 @@ def candidates(
     """A few ways to cut the work, the largest tiles first; every one computes the same."""
     algorithm, why = _algorithm(p, direction)
     make = _MAKERS[algorithm]
-    found = tuple(
-        _priced(c, p, direction, dtype, tf32, gpu) for c in make(p, direction, dtype, channels_last, tf32, gpu)
-    )
-    return tuple(dict.fromkeys(replace(c, algorithm=algorithm, why=why) for c in found))
+    made = [replace(c, algorithm=algorithm, why=why) for c in make(p, direction, dtype, channels_last, tf32, gpu)]
+    return tuple(priced(c, p, direction, dtype, tf32, gpu) for c in dict.fromkeys(made))
 
 
 def _tiles(dtype: str, tf32: bool) -> Sequence[tuple[int, int, int, int, int]]:
@@ -203,7 +203,7 @@ def _few_outputs(
 def _long_kernel(
     p: Problem, direction: Direction, dtype: str, channels_last: bool, tf32: bool, gpu: Gpu
 ) -> list[Choice]:
-    reads, writes = channels(p, direction)
+    reads = channels(p, direction)[0]
     rows, found = max(1, rows_of(p, direction)), []
     for tile in _tiles(dtype, tf32):
         m, n, k, warps, stages = _fitted(tile, p.stride[0], reads)

@@ -1,14 +1,15 @@
 """What a choice should take on a GPU that meets its data sheet: a prediction, to be laid beside measurements.
 
-    seconds = max( multiply-adds of all tiles, padding and partial waves included / peak of the units that make them,
-                   operands moved once, copies and partial sums twice more        / bandwidth,
-                   launches · least time of a launch )
+seconds = max( multiply-adds of all tiles, padding and partial waves included / peak of the units that make them,
+               operands moved once, copies and partial sums twice more        / bandwidth,
+               launches · least time of a launch )
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import replace
+from itertools import pairwise
 
 from ..problem import Problem
 from .choice import ITEM, Choice, Direction
@@ -63,7 +64,7 @@ def steps(c: Choice, p: Problem, direction: Direction) -> int:
         table = tiles(axes_of(p, direction), writes, c.n // c.phases, c.phases)
         found = [row[5] * row[11] * row[17] for row in table[:-1]]
     firsts = [row[0] for row in table]
-    counts = [after - first for first, after in zip(firsts[:-1], firsts[1:], strict=True)]
+    counts = [after - first for first, after in pairwise(firsts)]
     return each * c.n * sum(taps * count for taps, count in zip(found, counts, strict=True))
 
 

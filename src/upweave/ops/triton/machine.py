@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Gpu:
     """Peaks in operations a second (a multiply-add is two) and bytes a second, from the data sheet.
 
-    `half` and `tf32` are those of the matrix units, without sparsity, for bfloat16 and float16 and for TF32; `vector` is
-    fp32 without them. `launch` is the least time of a kernel, from launch to end, in seconds.
+    `half` and `tf32` are those of the matrix units, without sparsity, for bfloat16 and float16 and for TF32; `vector`
+    is fp32 without them. `launch` is the least time of a kernel, from launch to end, in seconds.
     """
 
     name: str

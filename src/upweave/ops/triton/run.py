@@ -84,7 +84,8 @@ def grad_weight(
     c = default(p, "grad_weight", x) if choice is None else choice
     gw = x.new_empty(p.weight_shape)
     rows, weights = rows_of(p, "grad_input"), gw.numel()
-    per_split = -(-(-(-rows // c.splits)) // c.k) * c.k
+    steps = -(-rows // c.k)
+    per_split = -(-steps // c.splits) * c.k  # whole steps
     splits = -(-rows // per_split)
     partial = gw if splits == 1 else torch.empty((splits, weights), dtype=torch.float32, device=x.device)
     wide = wide or _wide(x, gy, partial)
@@ -155,7 +156,7 @@ def _shuffle(
         shuffle_gemm, table * p.groups * -(-rows // c.m),
         x, w, y if bias is None else bias, y, strides(x), w.stride(0), strides(y), _pad(p.size, 1), rows, slope,
         CI=p.c_in // p.groups, CO=writes, GROUPED=p.groups, K=_pad(p.kernel, 1), TILES=table,
-        LINE=1 if last else c.phases, BM=c.m, BN=c.n, BK=c.k, LAST=_last(x), WIDE=wide or _wide(x, w, y),
+        LINE=1 if last else c.phases, BM=c.m, BN=c.n, BK=c.k, XLAST=_last(x), LAST=last, WIDE=wide or _wide(x, w, y),
         **_epilogue(bias, activation), **_product(x), num_warps=c.warps, num_stages=c.stages,
     )  # fmt: skip
 

@@ -235,7 +235,8 @@ def key_of(name: str, capability: tuple[int, int], torch_version: str, triton_ve
     """The same of its parts."""
     from ... import __version__
 
-    return f"{name}, {capability[0]}.{capability[1]}, torch {torch_version}, triton {triton_version}, upweave {__version__}"
+    versions = f"torch {torch_version}, triton {triton_version}, upweave {__version__}"
+    return f"{name}, {capability[0]}.{capability[1]}, {versions}"
 
 
 def shape_class(p: Problem, direction: Direction, x: torch.Tensor) -> str:

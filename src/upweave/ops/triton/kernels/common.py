@@ -41,7 +41,7 @@ def activate(v, ACT: tl.constexpr, slope):
 def load_rows(base, rows, inside, channels, stride, COUNT: tl.constexpr, LAST: tl.constexpr):
     """Values [rows, channels] at base + rows + channels·stride, zeros where not inside; channels count to COUNT.
 
-    Neighbouring threads take neighbours in memory: channels where those are last, else rows, and the tile is transposed.
+    Neighbouring threads take neighbours in memory: channels where those are last, else rows, and the tile is turned.
     """
     if LAST:
         return tl.load(

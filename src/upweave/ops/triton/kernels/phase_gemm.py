@@ -42,7 +42,7 @@ def phase_gemm(
     part = (pid // TILES) % GROUPED
     m = (pid // (TILES * GROUPED)) * BM + tl.arange(0, BM)
 
-    first1, step1, f1s, base1, t1s, tap1 = _axis(tile, GROUPS, 1)
+    first1, step1, _, base1, t1s, tap1 = _axis(tile, GROUPS, 1)
     first2, step2, f2s, base2, t2s, tap2 = _axis(tile, GROUPS, 7)
     first3, step3, f3s, base3, t3s, tap3 = _axis(tile, GROUPS, 13)
     left = tile - pick(tile, GROUPS, 0)

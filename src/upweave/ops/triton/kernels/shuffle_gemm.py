@@ -22,8 +22,9 @@ from .common import activate, load_rows, product
 def shuffle_gemm(
     x, w, bias, y, xs, ws, ys, positions, rows, slope,
     CI: tl.constexpr, CO: tl.constexpr, GROUPED: tl.constexpr, K: tl.constexpr, TILES: tl.constexpr,
-    LINE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, LAST: tl.constexpr,
-    BIAS: tl.constexpr, ACT: tl.constexpr, PREC: tl.constexpr, WIDE: tl.constexpr, UPCAST: tl.constexpr,
+    LINE: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, BK: tl.constexpr, XLAST: tl.constexpr,
+    LAST: tl.constexpr, BIAS: tl.constexpr, ACT: tl.constexpr, PREC: tl.constexpr, WIDE: tl.constexpr,
+    UPCAST: tl.constexpr,
 ):  # fmt: skip
     pid = tl.program_id(0)
     if WIDE:
@@ -46,7 +47,7 @@ def shuffle_gemm(
     acc = tl.zeros((BM, BN), tl.float32)
     for c0 in range(0, CI, BK):
         c = c0 + tl.arange(0, BK) + pid * 0  # as wide as offsets need to be
-        values = load_rows(x + part * CI * xs[1], at_x, real, c, xs[1], CI, LAST)
+        values = load_rows(x + part * CI * xs[1], at_x, real, c, xs[1], CI, XLAST)
         weights = tl.load(
             w + (part * CI + c)[:, None] * ws + n[None, :], mask=(c < CI)[:, None] & (n < columns)[None, :], other=0.0
         )

@@ -1,7 +1,7 @@
 """Gradient of the weight: a matrix product over all positions, shared out over SPLITS programs for each tile.
 
-    a program      BM input channels  ×  BN columns (output channel, tap) of the weight's gradient, one part of the batch
-                   and the positions i, BK of them at a time
+    a program      BM input channels  ×  BN columns (output channel, tap) of the weight's gradient, one part of the
+                   batch and the positions i, BK of them at a time
 
         acc [BM, BN] += x[c, i] [BM, BK] · gy[o, s·i + d·t − p] [BK, BN]
 
