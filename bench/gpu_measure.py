@@ -171,7 +171,7 @@ def shrunken(p: Problem) -> Problem:
     output_padding = tuple(
         min(o, max(s, d) - 1) for o, s, d in zip(p.output_padding, stride, p.dilation, strict=True)
     )  # fmt: skip
-    per_in, per_out = min(4, p.c_in // p.groups), min(5, p.c_out // p.groups)
+    per_in, per_out = min(6, p.c_in // p.groups), min(6, p.c_out // p.groups)
     groups = min(p.groups, 3)
     return problem(
         (min(p.batch, 2), per_in * groups, *(min(3, h) for h in p.size)), (per_in * groups, per_out, *kernel),
@@ -243,7 +243,7 @@ def fold(channels: int, size: int, dtype: str, setting: Setting) -> Callable[[di
     """What measures a nearest resize with a convolution, and its fold."""
 
     def measured(found: dict[str, float]) -> Row:
-        c, n = (4, 3) if setting.tiny else (channels, size)
+        c, n = (6, 3) if setting.tiny else (channels, size)
         x = torch.randn(1, c, n, n).to(setting.device, getattr(torch, dtype))
         w = (torch.randn(c, c, 3, 3) / math.sqrt(9 * c)).to(setting.device, getattr(torch, dtype))
         b = torch.randn(c).to(setting.device, getattr(torch, dtype))

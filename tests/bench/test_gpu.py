@@ -74,7 +74,7 @@ def test_predictions_are_no_better_than_the_floor() -> None:
             # a crop may remove products of the definition that a kernel never makes
             cropped = any(p.padding)
             assert found.share <= 1.0001 or cropped, (layer.name, found)
-            assert found.floor_us >= 2e6 * p.multiplies / H100.peak(dtype, True)
+            assert found.floor_us >= 0.999 * 2e6 * p.multiplies / H100.peak(dtype, True)
     page = gpu_floors.page(CORE)
     assert "No time has been measured on a GPU yet." in page
     assert all(f"| {layer.name} |" in page for layer in CORE)
