@@ -142,10 +142,11 @@ def memory(**given: Any) -> None:
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the page is not what the results say.")
 def report(folder: Path, page: Path, check: bool) -> None:
     """Write the page and its charts from the results."""
+    from . import gpu_table
     from .report import files, load
 
     try:
-        written = files(load(folder), page)
+        written = files(load(folder), page, gpu_table.load(folder))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     stale = [p for p, text in written.items() if not p.exists() or p.read_text(encoding="utf-8") != text]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import words
+from . import gpu_floors, gpu_table, layers, words
 from .chart import svg
 from .results import MODES, Run, loads
 from .summary import Comparison, compare, groups, summarise
@@ -17,7 +17,7 @@ HEAD = """\
 <!-- Written by `python -m bench report` from bench/results. Change those, not this. -->
 
 How fast `upweave.conv_transpose` runs on a CPU, beside PyTorch, `torch.compile`, ONNX Runtime, OpenVINO and JAX, on the
-transposed convolutions of published models (`bench/layers.json`).
+transposed convolutions of published models (`bench/layers.json`). GPUs have [a section of their own](#gpu).
 """
 
 TITLES = {
@@ -73,6 +73,7 @@ python -m bench forward --all           # every row
 python -m bench train                   # also: lengths, overhead, memory, isa
 python -m bench forward --rows 'hifigan*' --peers torch,onnxruntime --quick --name look
 python -m bench report                  # this page, from bench/results
+python bench/gpu.py --output bench/results/gpu.json     # on a machine with a GPU; needs nothing compiled
 ```
 """
 
@@ -93,19 +94,21 @@ def load(folder: Path) -> dict[str, Run]:
     return found
 
 
-def files(runs: Mapping[str, Run], page: Path) -> dict[Path, str]:
-    """What to write, by path: the page, and a chart beside it in `assets/` for each mode that has one."""
+def files(runs: Mapping[str, Run], page: Path, gpu: gpu_table.Run | None = None) -> dict[Path, str]:
+    """What to write, by path: the page, beside it the predictions for a GPU, and in `assets/` a chart for each mode
+    that has one."""
     charts = {
         mode: svg(run, *CHARTS[mode])
         for mode, run in runs.items()
         if mode in CHARTS and any(c.ratio(c.torch) is not None for c in compare(run))
     }
     written = {page.parent / "assets" / f"performance-{mode}.svg": text for mode, text in charts.items()}
-    return {**written, page: markdown(runs, set(charts))}
+    predictions = gpu_floors.page(layers.select(layers.load(), core=True))
+    return {**written, page.parent / "performance-gpu.md": predictions, page: markdown(runs, set(charts), gpu)}
 
 
-def markdown(runs: Mapping[str, Run], charts: set[str]) -> str:
-    """The page's text, given the results by mode and the modes that have a chart."""
+def markdown(runs: Mapping[str, Run], charts: set[str], gpu: gpu_table.Run | None = None) -> str:
+    """The page's text, given the results by mode, the modes that have a chart, and what was measured on a GPU."""
     parts = [HEAD]
     if not runs:
         parts.append("**Nothing has been measured yet.** There are no results in `bench/results`.\n")
@@ -124,7 +127,7 @@ def markdown(runs: Mapping[str, Run], charts: set[str]) -> str:
     missing = [TITLES[mode].lower() for mode in MODES if mode not in runs]
     if runs and missing:
         parts.append(f"Not measured yet: {', '.join(missing)}.\n")
-    return "\n".join([*parts, METHOD, AGAIN])
+    return "\n".join([*parts, gpu_table.section(gpu), METHOD, AGAIN])
 
 
 def _rows(run: Run) -> str:

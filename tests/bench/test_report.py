@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import report, results
+from bench import gpu_table, report, results
 from bench.chart import svg
 from bench.results import MODES, Outcome
 
@@ -26,7 +26,7 @@ def everything():
 
 def test_without_results_the_page_says_so():
     written = report.files({}, Path("docs/performance.md"))
-    assert list(written) == [Path("docs/performance.md")]
+    assert list(written) == [Path("docs/performance-gpu.md"), Path("docs/performance.md")]
     text = written[Path("docs/performance.md")]
     assert "Nothing has been measured yet." in text
     assert "| row |" not in text
@@ -38,6 +38,7 @@ def test_the_page_of_everything(everything, tmp_path):
         results.save(run, tmp_path / f"{mode}.json")
     written = report.files(report.load(tmp_path), tmp_path / "performance.md")
     text = written.pop(tmp_path / "performance.md")
+    assert written.pop(tmp_path / "performance-gpu.md").startswith("# How the Triton kernels should run")
     assert {p.name for p in written} == {f"performance-{mode}.svg" for mode in ("forward", "train", "isa")}
     for path in written:
         assert f"(assets/{path.name})" in text
@@ -70,7 +71,7 @@ def test_results_of_another_mode_are_refused(tmp_path):
 
 def test_the_page_in_the_documentation_is_what_the_results_say():
     page = ROOT / "docs/performance.md"
-    for path, text in report.files(report.load(results.FOLDER), page).items():
+    for path, text in report.files(report.load(results.FOLDER), page, gpu_table.load(results.FOLDER)).items():
         assert path.read_text(encoding="utf-8") == text, f"{path} is stale: run python -m bench report"
 
 

@@ -17,7 +17,7 @@ from upweave.ops.backends import REGISTRY, available_backends
 from upweave.ops.plan import BACKENDS
 from upweave.ops.problem import problem
 
-FAST = [name for name in REGISTRY if name != "reference"]
+FAST = [name for name in REGISTRY if name not in ("reference", "triton")]  # Triton takes no arrays
 DTYPES = ("float32", "float64")
 
 
@@ -125,7 +125,7 @@ def test_layouts_are_what_they_say(layout: str) -> None:
 
 def test_empty_batch_has_the_output_s_shape() -> None:
     x, weight = np.zeros((0, 2, 3, 3), np.float32), np.zeros((2, 4, 3, 3), np.float32)
-    for name in REGISTRY:
+    for name in (*FAST, "reference"):
         if not available_backends()[name]:
             assert upweave.conv_transpose(x, weight, stride=2, backend=name).shape == (0, 4, 7, 7)
 

@@ -9,7 +9,7 @@ import pytest
 
 import upweave
 from upweave.ops import native
-from upweave.ops.plan import BACKENDS, PREFERENCE, Plan, choose, itemsize
+from upweave.ops.plan import BACKENDS, INTERPRETER, PREFERENCE, Plan, choose, itemsize
 from upweave.ops.problem import problem
 from upweave.ops.schedule import schedule
 
@@ -43,13 +43,68 @@ def test_tensors_take_the_native_core_first(dtype: str) -> None:
         ("float32", "cpu", NO_CORE, "native core not available: no compiler was found; torch runs instead"),
         ("float16", "cpu", {}, "the native core takes float32, bfloat16, float64, not float16; torch runs instead"),
         ("int64", "cpu", {}, "the native core takes float32, bfloat16, float64, not int64; torch runs instead"),
-        ("float32", "cuda", {}, "the native core runs on the CPU, and the tensors are on cuda; torch runs instead"),
+        ("float64", "cuda", {}, "Triton takes float32, bfloat16, float16, not float64; torch runs instead"),
+        (
+            "float32",
+            "cuda",
+            {"triton": "PyTorch sees no GPU"},
+            "Triton not available: PyTorch sees no GPU; torch runs instead",
+        ),
         ("float32", "meta", {}, "the native core runs on the CPU, and the tensors are on meta; torch runs instead"),
     ],
 )
 def test_tensors_that_take_torch(dtype: str, device: str, missing: dict[str, str], reason: str) -> None:
     found = upweave.plan(P, kind="torch", dtype=dtype, device=device, missing=missing)
     assert (found.backend, found.algorithm, found.reason) == ("torch", "aten", reason)
+
+
+WIDE = problem((2, 8, 16, 16), (8, 64, 4, 4), stride=2, padding=1)
+ON_GPU: dict[str, Any] = {"kind": "torch", "dtype": "bfloat16", "device": "cuda"}
+
+
+@pytest.mark.parametrize(
+    ("p", "more", "backend", "algorithm", "reason"),
+    [
+        (WIDE, {}, "torch", "aten", "cuDNN is expected to be faster than Triton here, unless measured otherwise"),
+        (problem((1, 64, 100), (64, 32, 4), stride=2), {}, "triton", "phase_gemm", "cuDNN is weak in 1-D"),
+        (problem((1, 64, 9, 9, 9), (64, 32, 2, 2, 2), stride=2), {}, "triton", "shuffle_gemm", "cuDNN is weak in 3-D"),
+        (problem((1, 64, 9, 9), (64, 32, 2, 2), stride=2), {}, "triton", "shuffle_gemm", "k = s is one matrix product"),
+        (
+            problem((1, 64, 9, 9), (64, 3, 4, 4), stride=2, padding=1),
+            {},
+            "triton",
+            "few_outputs",
+            "cuDNN is weak with 3",
+        ),
+        (DEPTHWISE, {}, "triton", "stencil", "depthwise, or groups too narrow"),
+        (DEPTHWISE, {"dtype": "float32", "tf32": False}, "triton", "stencil", "depthwise, or groups too narrow"),
+        (problem((1, 64, 9, 9), (64, 64, 4, 4), stride=2, groups=2), {}, "triton", "phase_gemm", "weak in grouped"),
+        (problem((1, 64, 100), (64, 32, 4), stride=2), {"dtype": "float32", "tf32": False}, "torch", "aten", "cuDNN"),
+        (problem((1, 64, 100), (64, 32, 512), stride=256), {}, "triton", "long_kernel", "cuDNN is weak in 1-D"),
+    ],
+)
+def test_tensors_on_a_gpu(p: Any, more: Any, backend: str, algorithm: str, reason: str) -> None:
+    found = upweave.plan(p, **{**ON_GPU, **more})
+    assert (found.backend, found.algorithm) == (backend, algorithm)
+    assert reason in found.reason
+    by_name = upweave.plan(p, **{**ON_GPU, **more}, backend="triton")
+    assert by_name.backend == "triton"
+    assert by_name.reason.startswith("asked for by name; ")
+
+
+def test_many_groups_of_phases_are_left_to_torch() -> None:
+    dilated = problem((1, 8, 20, 20), (8, 8, 30, 30), stride=23, dilation=9)
+    found = upweave.plan(dilated, **ON_GPU)
+    assert found.backend == "torch"
+    assert "groups of phases, the kernels know 64; torch runs instead" in found.reason
+    with pytest.raises(upweave.BackendError, match=r"backend 'triton' cannot run this: .* groups of phases"):
+        upweave.plan(dilated, **ON_GPU, backend="triton")
+
+
+def test_a_plan_for_a_gpu_names_it() -> None:
+    found = upweave.plan(P, **ON_GPU)
+    assert found.seconds == pytest.approx(found.bytes / 3.35e12)
+    assert str(found).endswith("ms on a nominal GPU, H100 SXM")
 
 
 def test_the_reference_is_never_automatic() -> None:
@@ -61,7 +116,14 @@ def test_the_reference_is_never_automatic() -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("kind", ["numpy", "torch"])
 def test_asked_for_by_name(backend: str, kind: Any) -> None:
+    if backend == "triton":
+        pytest.skip("it runs on no CPU")
     assert choose(kind, "float32", "cpu", backend, {}) == (backend, "asked for by name")
+
+
+@pytest.mark.parametrize("device", ["cuda", INTERPRETER])
+def test_triton_by_name(device: str) -> None:
+    assert choose("torch", "float16", device, "triton", {}) == ("triton", "asked for by name")
 
 
 @pytest.mark.parametrize(
@@ -77,9 +139,13 @@ def test_asked_for_by_name(backend: str, kind: Any) -> None:
         (("torch", "int64", "cpu", "reference", {}), "reference takes .* not int64"),
         (("numpy", "float32", "cpu", "torch", {"torch": "not installed"}), "torch not available: not installed"),
         (
-            ("numpy", "float32", "cpu", "triton", {}),
-            "no backend is called 'triton'; there are native, numpy, torch",
+            ("numpy", "float32", "cpu", "abacus", {}),
+            "no backend is called 'abacus'; there are native, triton, numpy, torch",
         ),
+        (("numpy", "float32", "cpu", "triton", {}), "Triton runs tensors on a GPU, not arrays"),
+        (("torch", "float32", "cpu", "triton", {}), "Triton runs on a GPU, and the tensors are on cpu"),
+        (("torch", "float64", "cuda", "triton", {}), "Triton takes float32, bfloat16, float16, not float64"),
+        (("torch", "float32", "cuda", "triton", {"triton": "no driver"}), "Triton not available: no driver"),
         (("numpy", "int32", "cpu", "auto", {}), "no backend can run this: the native core takes .*; the NumPy backend"),
     ],
 )

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from ..bank import Array
-from ..errors import SpecError
+from ..errors import BackendError, SpecError
 from ..spec import ConvTranspose
 from . import native
 from .activation import activate
 from .problem import Problem
 from .reference import reference
+from .triton import available
 from .vectorised import vectorised
 
 Run = Callable[[Array, Array, Array | None, Problem, str, float, Array | None], Array]
@@ -100,6 +101,13 @@ def run_torch(
     return _into(out, np.ascontiguousarray(result.numpy()))
 
 
+def run_triton(
+    x: Array, weight: Array, bias: Array | None, p: Problem, activation: str, slope: float, out: Array | None
+) -> Array:
+    """Never reached: `plan.refusal` has said so before."""
+    raise BackendError("Triton runs tensors, not arrays")
+
+
 def run_reference(
     x: Array, weight: Array, bias: Array | None, p: Problem, activation: str, slope: float, out: Array | None
 ) -> Array:
@@ -154,6 +162,7 @@ REGISTRY: dict[str, Backend] = {
     b.name: b
     for b in (
         Backend("native", lambda: native.why_not(), run_native),
+        Backend("triton", lambda: available.why_not(), run_triton),
         Backend("numpy", _here, run_numpy),
         Backend("torch", _torch_missing, run_torch),
         Backend("reference", _here, run_reference),

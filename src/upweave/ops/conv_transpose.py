@@ -18,8 +18,9 @@ from ..errors import SpecError
 from ..spec import Ints
 from . import backends, native, tensors
 from .activation import Activation, activation_of
-from .plan import Kind, choose
+from .plan import INTERPRETER, Kind, choose
 from .problem import Problem, problem, uncached_problem
+from .triton import available
 
 
 def conv_transpose(
@@ -48,7 +49,7 @@ def conv_transpose(
         stride, padding, output_padding, dilation: one int, or one an axis.
         groups: number of channel groups.
         activation: None, "relu", "leaky_relu" or ("leaky_relu", slope), "silu", "tanh" or "sigmoid".
-        backend: "auto", or "native", "numpy", "torch" or "reference" (`upweave.available_backends`).
+        backend: "auto", or "native", "triton", "numpy", "torch" or "reference" (`upweave.available_backends`).
         out: where to write the output: contiguous, of its shape and dtype, no overlap with what is read, no gradients;
             a tensor may also be dense with its channels last.
 
@@ -76,7 +77,8 @@ def conv_transpose(
         uncached_problem if torch.compiler.is_compiling() else problem,
     )  # fmt: skip
     name, slope = activation_of(activation)
-    chosen = backend if backend == "auto" else choice_for_tensor(x, backend)
+    # "triton" is an operator, which refuses by itself: a compiler can trace it, and what `choose` looks up it cannot
+    chosen = backend if backend in ("auto", "triton") else choice_for_tensor(x, backend)
     batched = x.unsqueeze(0) if single else x
     if out is not None:
         tensors.check_out(torch, out, x, weight, bias, p.output_shape[1:] if single else p.output_shape)
@@ -156,12 +158,18 @@ def bind(
 @lru_cache(maxsize=256)
 def _choice(kind: Kind, dtype: str, device: str, backend: str, native_missing: str) -> str:
     """The name that `choose` gives; keyed on everything that it depends on."""
-    return choose(kind, dtype, device, backend, {**backends.available_backends(), "native": native_missing})[0]
+    # a GPU is looked for only where it matters: to look for one takes time, and leaves its mark on forked processes
+    wanted = [name for name in backends.REGISTRY if name != "triton" or backend == "triton" or device != "cpu"]
+    missing = {name: backends.REGISTRY[name].missing() for name in wanted}
+    return choose(kind, dtype, device, backend, {**missing, "native": native_missing})[0]
 
 
 def choice_for_tensor(x: Any, backend: str) -> str:
     """The backend that runs a tensor like `x`; raises `BackendError` as `choose` does."""
-    return _choice("torch", str(x.dtype).removeprefix("torch."), x.device.type, backend, native.why_not())
+    device = x.device.type
+    if backend == "triton" and device == "cpu" and available.interpreted():
+        device = INTERPRETER
+    return _choice("torch", str(x.dtype).removeprefix("torch."), device, backend, native.why_not())
 
 
 def _check_out(out: Array, reads: tuple[Array | None, ...], shape: tuple[int, ...]) -> None:

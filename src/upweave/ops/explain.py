@@ -15,7 +15,8 @@ from . import native
 from .activation import Activation, activation_of
 from .backends import available_backends, is_channels_last, name_of
 from .conv_transpose import bind
-from .plan import TILE, Kind, Plan, plan
+from .plan import GPUS, INTERPRETER, TILE, Kind, Plan, plan
+from .triton import available
 
 
 def explain_plan(
@@ -53,6 +54,8 @@ def explain_plan(
         kind, name, device = "torch", str(x.dtype).removeprefix("torch."), x.device.type
         batched = x if x.ndim == rank + 2 else x.unsqueeze(0)
         channels_last = batched.ndim == rank + 2 and not x.is_contiguous() and batched.movedim(1, -1).is_contiguous()
+        if device == "cpu" and backend == "triton" and available.interpreted():
+            device = INTERPRETER
     elif str(dtype).startswith("torch."):
         kind, name = "torch", str(dtype).removeprefix("torch.")
     else:
@@ -65,8 +68,14 @@ def explain_plan(
     return plan(
         p, kind=kind, dtype=name, device=device, channels_last=channels_last,
         backend=backend, threads=threads(), missing=available_backends(),
-        tile=native.tile(isa, name) if (isa := native.isa()) else TILE,
+        tile=native.tile(isa, name) if (isa := native.isa()) else TILE, tf32=device in GPUS and _tf32(),
     )  # fmt: skip
+
+
+def _tf32() -> bool:
+    from .triton.run import tf32
+
+    return tf32()
 
 
 def threads() -> int:

@@ -69,7 +69,7 @@ def run_into(
     torch: Any, backend: str, out: Any, x: Any, weight: Any, bias: Any, p: Problem, activation: str, slope: float
 ) -> None:
     """The output into `out`, which was checked; written in place where the backend can."""
-    if backend in ("native", "torch"):
+    if backend in ("native", "triton", "torch"):
         _operator().conv_transpose_into(
             out, x, weight, bias,
             p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend,

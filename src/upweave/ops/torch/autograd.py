@@ -11,11 +11,15 @@ With y = T(x, w) the transposed convolution, gx = G(gy, w) the strided one and g
 so the backward pass of each is made of the other two, and double backward needs nothing of its own. The functions
 stand outside the operators: a call that needs no gradient pays nothing for them (`route`). `registration` puts the
 same rules under the operators' own dispatch keys, so that they can be called, compiled and exported by themselves.
+
+There are two families of three operators (`library`), and the gradients of each are its own operators: what was asked
+of a backend by name stays with it in the backward pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,24 +28,27 @@ from torch._C import _any_requires_grad, _are_functorch_transforms_active, _Auto
 from torch.autograd import Function
 
 from . import batching
-from .library import FORWARD, GRAD_INPUT, GRAD_WEIGHT
+from .library import CHOSEN, TRITON, Operators
 
 _NO_NUMBERS = (None,) * 5  # the gradients of stride, padding, output_padding, groups, dilation
 
 
-def transposed(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *numbers: Any) -> torch.Tensor:
-    """T(x, weight) + bias, differentiable."""
-    return route(FORWARD, Transposed, (x, weight, bias, *numbers), ("none", 0.0))
+@dataclass(frozen=True)
+class Family:
+    """The functions of three operators, and the calls that go through them where it is needed.
 
+    `transposed(x, weight, bias, *numbers)` is T(x, weight) + bias, `grad_input(gy, weight, size, *numbers)` is
+    G(gy, weight), `grad_weight(x, gy, kernel, *numbers)` is W(x, gy), all differentiable; the classes are the functions
+    of autograd behind them.
+    """
 
-def grad_input(gy: torch.Tensor, weight: torch.Tensor, size: Sequence[int], *numbers: Any) -> torch.Tensor:
-    """G(gy, weight), differentiable; `size` is that of the input's spatial axes."""
-    return route(GRAD_INPUT, GradInput, (gy, weight, size, *numbers))
-
-
-def grad_weight(x: torch.Tensor, gy: torch.Tensor, kernel: Sequence[int], *numbers: Any) -> torch.Tensor:
-    """W(x, gy), differentiable; `kernel` is that of the weight's spatial axes."""
-    return route(GRAD_WEIGHT, GradWeight, (x, gy, kernel, *numbers))
+    ops: Operators
+    transposed: Callable[..., torch.Tensor]
+    grad_input: Callable[..., torch.Tensor]
+    grad_weight: Callable[..., torch.Tensor]
+    Transposed: Any
+    GradInput: Any
+    GradWeight: Any
 
 
 def route(op: Any, function: Any, args: tuple[Any, ...], extra: tuple[Any, ...] = ()) -> torch.Tensor:
@@ -61,102 +68,124 @@ def below(op: Any, *args: Any) -> torch.Tensor:
         return op(*args)  # type: ignore[no-any-return]
 
 
-class Transposed(Function):
-    """T(x, weight) + bias."""
+def _family(ops: Operators) -> Family:
+    def transposed(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *numbers: Any) -> torch.Tensor:
+        """T(x, weight) + bias, differentiable."""
+        return route(ops.forward, Transposed, (x, weight, bias, *numbers), ("none", 0.0))
 
-    @staticmethod
-    def forward(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *numbers: Any) -> torch.Tensor:
-        """The value."""
-        return below(FORWARD, x, weight, bias, *numbers, "none", 0.0)
+    def grad_input(gy: torch.Tensor, weight: torch.Tensor, size: Sequence[int], *numbers: Any) -> torch.Tensor:
+        """G(gy, weight), differentiable; `size` is that of the input's spatial axes."""
+        return route(ops.grad_input, GradInput, (gy, weight, size, *numbers))
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        """Keep what the backward pass reads."""
-        x, weight, _, *ctx.numbers = inputs
-        ctx.size, ctx.kernel = x.shape[2:], weight.shape[2:]
-        # a frozen layer in a trained network does not keep its input, nor a first layer its weight
-        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
+    def grad_weight(x: torch.Tensor, gy: torch.Tensor, kernel: Sequence[int], *numbers: Any) -> torch.Tensor:
+        """W(x, gy), differentiable; `kernel` is that of the weight's spatial axes."""
+        return route(ops.grad_weight, GradWeight, (x, gy, kernel, *numbers))
 
-    @staticmethod
-    def backward(ctx: Any, gy: torch.Tensor) -> tuple[Any, ...]:
-        """G(gy, w), W(x, gy), and the sum for the bias."""
-        x, weight = ctx.saved_tensors
-        to_x, to_weight, to_bias = ctx.needs_input_grad[:3]
-        return (
-            grad_input(gy, weight, ctx.size, *ctx.numbers) if to_x else None,
-            grad_weight(x, gy, ctx.kernel, *ctx.numbers) if to_weight else None,
-            gy.sum((0, *range(2, gy.dim()))) if to_bias else None,
-            *_NO_NUMBERS,
-        )
+    class Transposed(Function):
+        """T(x, weight) + bias."""
 
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
-        """See `batching.forward`."""
-        return batching.forward(transposed, info, in_dims, *args)
+        @staticmethod
+        def forward(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *numbers: Any) -> torch.Tensor:
+            """The value."""
+            return below(ops.forward, x, weight, bias, *numbers, "none", 0.0)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+            """Keep what the backward pass reads."""
+            x, weight, _, *ctx.numbers = inputs
+            ctx.size, ctx.kernel = x.shape[2:], weight.shape[2:]
+            # a frozen layer in a trained network does not keep its input, nor a first layer its weight
+            ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
+
+        @staticmethod
+        def backward(ctx: Any, gy: torch.Tensor) -> tuple[Any, ...]:
+            """G(gy, w), W(x, gy), and the sum for the bias."""
+            x, weight = ctx.saved_tensors
+            to_x, to_weight, to_bias = ctx.needs_input_grad[:3]
+            return (
+                grad_input(gy, weight, ctx.size, *ctx.numbers) if to_x else None,
+                grad_weight(x, gy, ctx.kernel, *ctx.numbers) if to_weight else None,
+                gy.sum((0, *range(2, gy.dim()))) if to_bias else None,
+                *_NO_NUMBERS,
+            )
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+            """See `batching.forward`."""
+            return batching.forward(transposed, info, in_dims, *args)
+
+    class GradInput(Function):
+        """G(gy, weight)."""
+
+        @staticmethod
+        def forward(gy: torch.Tensor, weight: torch.Tensor, size: Sequence[int], *numbers: Any) -> torch.Tensor:
+            """The value."""
+            return below(ops.grad_input, gy, weight, size, *numbers)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+            """Keep what the backward pass reads."""
+            gy, weight, _, *ctx.numbers = inputs
+            ctx.kernel = weight.shape[2:]
+            ctx.save_for_backward(gy if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
+
+        @staticmethod
+        def backward(ctx: Any, v: torch.Tensor) -> tuple[Any, ...]:
+            """T(v, w) and W(v, gy)."""
+            gy, weight = ctx.saved_tensors
+            return (
+                transposed(v, weight, None, *ctx.numbers) if ctx.needs_input_grad[0] else None,
+                grad_weight(v, gy, ctx.kernel, *ctx.numbers) if ctx.needs_input_grad[1] else None,
+                None,
+                *_NO_NUMBERS,
+            )
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+            """See `batching.grad_input`."""
+            return batching.grad_input(grad_input, info, in_dims, *args)
+
+    class GradWeight(Function):
+        """W(x, gy)."""
+
+        @staticmethod
+        def forward(x: torch.Tensor, gy: torch.Tensor, kernel: Sequence[int], *numbers: Any) -> torch.Tensor:
+            """The value."""
+            return below(ops.grad_weight, x, gy, kernel, *numbers)
+
+        @staticmethod
+        def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
+            """Keep what the backward pass reads."""
+            x, gy, _, *ctx.numbers = inputs
+            ctx.size = x.shape[2:]
+            ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, gy if ctx.needs_input_grad[0] else None)
+
+        @staticmethod
+        def backward(ctx: Any, v: torch.Tensor) -> tuple[Any, ...]:
+            """G(gy, v) and T(x, v)."""
+            x, gy = ctx.saved_tensors
+            return (
+                grad_input(gy, v, ctx.size, *ctx.numbers) if ctx.needs_input_grad[0] else None,
+                transposed(x, v, None, *ctx.numbers) if ctx.needs_input_grad[1] else None,
+                None,
+                *_NO_NUMBERS,
+            )
+
+        @staticmethod
+        def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
+            """See `batching.grad_weight`."""
+            return batching.grad_weight(grad_weight, info, in_dims, *args)
+
+    return Family(ops, transposed, grad_input, grad_weight, Transposed, GradInput, GradWeight)
 
 
-class GradInput(Function):
-    """G(gy, weight)."""
+BY_CHOICE = _family(CHOSEN)
+"""The family whose kernels choose by themselves."""
 
-    @staticmethod
-    def forward(gy: torch.Tensor, weight: torch.Tensor, size: Sequence[int], *numbers: Any) -> torch.Tensor:
-        """The value."""
-        return below(GRAD_INPUT, gy, weight, size, *numbers)
+BY_TRITON = _family(TRITON)
+"""The family that Triton runs."""
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        """Keep what the backward pass reads."""
-        gy, weight, _, *ctx.numbers = inputs
-        ctx.kernel = weight.shape[2:]
-        ctx.save_for_backward(gy if ctx.needs_input_grad[1] else None, weight if ctx.needs_input_grad[0] else None)
-
-    @staticmethod
-    def backward(ctx: Any, v: torch.Tensor) -> tuple[Any, ...]:
-        """T(v, w) and W(v, gy)."""
-        gy, weight = ctx.saved_tensors
-        return (
-            transposed(v, weight, None, *ctx.numbers) if ctx.needs_input_grad[0] else None,
-            grad_weight(v, gy, ctx.kernel, *ctx.numbers) if ctx.needs_input_grad[1] else None,
-            None,
-            *_NO_NUMBERS,
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
-        """See `batching.grad_input`."""
-        return batching.grad_input(grad_input, info, in_dims, *args)
-
-
-class GradWeight(Function):
-    """W(x, gy)."""
-
-    @staticmethod
-    def forward(x: torch.Tensor, gy: torch.Tensor, kernel: Sequence[int], *numbers: Any) -> torch.Tensor:
-        """The value."""
-        return below(GRAD_WEIGHT, x, gy, kernel, *numbers)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
-        """Keep what the backward pass reads."""
-        x, gy, _, *ctx.numbers = inputs
-        ctx.size = x.shape[2:]
-        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, gy if ctx.needs_input_grad[0] else None)
-
-    @staticmethod
-    def backward(ctx: Any, v: torch.Tensor) -> tuple[Any, ...]:
-        """G(gy, v) and T(x, v)."""
-        x, gy = ctx.saved_tensors
-        return (
-            grad_input(gy, v, ctx.size, *ctx.numbers) if ctx.needs_input_grad[0] else None,
-            transposed(x, v, None, *ctx.numbers) if ctx.needs_input_grad[1] else None,
-            None,
-            *_NO_NUMBERS,
-        )
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, *args: Any) -> Any:
-        """See `batching.grad_weight`."""
-        return batching.grad_weight(grad_weight, info, in_dims, *args)
+transposed, grad_input, grad_weight = BY_CHOICE.transposed, BY_CHOICE.grad_input, BY_CHOICE.grad_weight
 
 
 def forward_mode() -> bool:

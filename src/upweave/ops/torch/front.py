@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch._C import _any_requires_grad, _are_functorch_transforms_active, _AutoDispatchBelowAutograd
 from torch._subclasses.fake_tensor import FakeTensor
@@ -9,13 +11,19 @@ from torch._subclasses.functional_tensor import FunctionalTensor
 
 from ...errors import BackendError
 from .. import native
-from . import aten, kernels
-from .autograd import forward_mode, transposed
+from ..triton import available
+from ..triton.choice import DTYPES as TRITON_DTYPES
+from ..triton.choose import expected
+from . import aten, gpu, kernels
+from .autograd import BY_CHOICE, BY_TRITON, forward_mode, transposed
 from .kernels import DTYPES
 from .library import FORWARD
 from .plain import is_plain
 
 _Ints = tuple[int, ...]
+
+_OTHERS = frozenset({"torch", "triton"})
+"""Backends by name that are not the native core."""
 
 PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, FakeTensor, FunctionalTensor})
 """Kinds of tensors that know every operator. Others (sharded, quantised, …) know PyTorch's own alone, as a rule."""
@@ -29,24 +37,30 @@ def conv_transpose(
     """activation(conv_transpose(x, weight) + bias) of a batched input, with PyTorch's meaning of every number.
 
     x (N, C_in, *size), weight (C_in, C_out/groups, *kernel), bias (C_out) or None; one entry an axis in every tuple.
-    Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "torch"
-    is PyTorch's own operator; "auto" is the first where it can run, else the second. It is also the second where the
-    call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's own, and in forward
-    mode.
+    Backend "native" is the custom operator with the native core, for float32, float64 and bfloat16 on the CPU; "triton"
+    is the operator that Triton runs on a GPU; "torch" is PyTorch's own. "auto" is the first where it can run; on a GPU
+    the operator that chooses between the second and the third, where the second may win; else the third. It is also
+    the third where the call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's
+    own, and in forward mode.
     Casts under autocast as PyTorch's operator does. The activation is fused where no gradient is wanted, and a step of
     its own otherwise.
-    Raises `BackendError` with the reason where "native" cannot run.
+    Raises `BackendError` with the reason where "native" or "triton" cannot run.
     """
     if torch.is_autocast_enabled("cpu") and x.is_cpu:
         x, weight, bias = _autocast(x, weight, bias)
     compiling = torch.compiler.is_compiling()
     if (
-        backend == "torch" or x.dtype not in DTYPES or not x.is_cpu or not _core()
+        backend in _OTHERS or x.dtype not in DTYPES or not x.is_cpu or not _core()
         or (backend == "auto" and (type(x) not in PLAIN or type(weight) not in PLAIN or _portable(compiling)))
         or (not compiling and forward_mode())
     ):  # fmt: skip
         if backend == "native":
             raise BackendError(f'backend "native" cannot run this: {_why_not(x)}')
+        if backend == "triton" or (backend == "auto" and x.is_cuda):
+            return _on_gpu(
+                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend,
+                compiling,
+            )  # fmt: skip
         return aten.public(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)
     if not compiling:
         if _are_functorch_transforms_active() or (torch.is_grad_enabled() and _any_requires_grad(x, weight, bias)):
@@ -70,12 +84,12 @@ def conv_transpose_into(
 ) -> None:  # fmt: skip
     """The same into `out`, of the output's shape and x's dtype, dense in plain or channels-last order; no gradients.
 
-    The native core writes in place; what PyTorch computes is copied.
+    The native core writes in place; what a GPU or PyTorch computes is copied.
     """
     operands = [t for t in (x, weight, bias) if t is not None]
     with torch.no_grad():
         if (
-            backend != "torch" and not torch.compiler.is_compiling() and out.dtype in DTYPES and native.available()
+            backend not in _OTHERS and not torch.compiler.is_compiling() and out.dtype in DTYPES and native.available()
             and all(t.dtype is out.dtype for t in operands) and is_plain(out, *operands)
         ):  # fmt: skip
             kernels.forward_into(
@@ -89,6 +103,69 @@ def conv_transpose_into(
                 x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend
             )
         )
+
+
+def _on_gpu(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints,
+    activation: str, slope: float, backend: str, compiling: bool,
+) -> torch.Tensor:  # fmt: skip
+    """Backend "triton", and "auto" for tensors on a GPU."""
+    operands, numbers = (x, weight, bias), (stride, padding, output_padding, groups, dilation)
+    if torch.is_autocast_enabled(x.device.type):
+        operands = _autocast(x, weight, bias)
+    forward = not compiling and forward_mode()
+    if backend == "triton":
+        if forward:
+            raise BackendError('backend "triton" cannot run this: it has no forward-mode derivative')
+        if reason := _triton_missing():
+            raise BackendError(f'backend "triton" cannot run this: Triton backend not available: {reason}')
+        family = BY_TRITON
+    else:
+        ours = type(x) in PLAIN and type(weight) in PLAIN and not _portable(compiling) and not forward
+        if not ours or not _triton_may_win(operands, numbers, compiling):
+            return aten.public(x, weight, bias, *numbers, activation, slope)
+        family = BY_CHOICE
+    if compiling:
+        return family.ops.forward(*operands, *numbers, activation, slope)  # type: ignore[no-any-return]
+    if _are_functorch_transforms_active() or (torch.is_grad_enabled() and _any_requires_grad(*operands)):
+        return aten.activate(family.transposed(*operands, *numbers), activation, slope)
+    with _AutoDispatchBelowAutograd():
+        return family.ops.forward(*operands, *numbers, activation, slope)  # type: ignore[no-any-return]
+
+
+def _triton_may_win(
+    operands: tuple[torch.Tensor, torch.Tensor, torch.Tensor | None], numbers: tuple[Any, ...], compiling: bool
+) -> bool:
+    """False where PyTorch's operator is the better one, so that such a call pays nothing for ours.
+
+    While a graph is compiled, sizes are symbols and nothing may be measured: the layer's numbers decide.
+    """
+    if _triton_missing():
+        return False
+    x, weight, bias = operands
+    name = str(x.dtype).removeprefix("torch.")
+    stride, padding, _, groups, _ = numbers
+    if compiling or type(x) is not torch.Tensor or _are_functorch_transforms_active():
+        c_out = weight.shape[1] * groups
+        return name in TRITON_DTYPES and bool(
+            expected(len(stride), x.shape[1], c_out, groups, weight.shape[2:], stride, padding, name, _tf32())
+        )
+    p = kernels.problem_of(x.shape, weight.shape, None if bias is None else bias.shape, *numbers)
+    return gpu.decide(p, "forward", x, weight, bias) is not None
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _triton_missing() -> str:
+    """Why there is no Triton backend; a compiled graph keeps the answer."""
+    return available.why_not()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _tf32() -> bool:
+    from ..triton import run
+
+    return run.tf32()
 
 
 def _portable(compiling: bool) -> bool:
@@ -116,10 +193,11 @@ def _autocast(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
     """The operands in autocast's dtype, as PyTorch casts them for a convolution: floats, but no doubles."""
-    dtype = torch.get_autocast_dtype("cpu")
+    device = x.device.type
+    dtype = torch.get_autocast_dtype(device)
 
     def cast(tensor: torch.Tensor) -> torch.Tensor:
-        wanted = tensor.is_cpu and tensor.is_floating_point() and tensor.dtype is not torch.float64
+        wanted = tensor.device.type == device and tensor.is_floating_point() and tensor.dtype is not torch.float64
         return tensor.to(dtype) if wanted else tensor
 
     return cast(x), cast(weight), None if bias is None else cast(bias)

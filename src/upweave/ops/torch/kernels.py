@@ -25,12 +25,12 @@ _Ints = Sequence[int]
 
 
 @lru_cache(maxsize=4096)
-def _problem(
+def problem_of(
     x: tuple[int, ...], weight: tuple[int, ...], bias: tuple[int, ...] | None,
     stride: tuple[int, ...], padding: tuple[int, ...], output_padding: tuple[int, ...], groups: int,
     dilation: tuple[int, ...],
 ) -> Problem:  # fmt: skip
-    # The dispatcher delivers plain ints, so that one look-up by value is enough here.
+    """The problem of the operators' arguments: the dispatcher delivers plain ints, so that one look-up is enough."""
     return problem(
         tuple(x), tuple(weight), None if bias is None else tuple(bias), stride=stride, padding=padding,
         output_padding=output_padding, groups=groups, dilation=dilation,
@@ -51,7 +51,7 @@ def forward(
         return forward_anywhere(
             x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
         )  # fmt: skip
-    p = _problem(
+    p = problem_of(
         x.shape, weight.shape, None if bias is None else bias.shape,
         tuple(stride), tuple(padding), tuple(output_padding), groups, tuple(dilation),
     )  # fmt: skip
@@ -66,7 +66,7 @@ def forward_into(
     stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints, activation: str, slope: float,
 ) -> None:  # fmt: skip
     """The same by the native core, which must be there, into `out`: dense in either order, all of one of its dtypes."""
-    p = _problem(
+    p = problem_of(
         x.shape, weight.shape, None if bias is None else bias.shape,
         tuple(stride), tuple(padding), tuple(output_padding), groups, tuple(dilation),
     )  # fmt: skip
@@ -117,7 +117,7 @@ def grad_input(
     name = DTYPES.get(gy.dtype)
     if name is None or weight.dtype is not gy.dtype or not native.available():
         return grad_input_anywhere(gy, weight, size, stride, padding, output_padding, groups, dilation)
-    p = _problem(
+    p = problem_of(
         (gy.shape[0], weight.shape[0], *size), weight.shape, None,
         tuple(stride), tuple(padding), tuple(output_padding), groups, tuple(dilation),
     )  # fmt: skip
@@ -145,7 +145,7 @@ def grad_weight(
     name = DTYPES.get(x.dtype)
     if name is None or gy.dtype is not x.dtype or not native.available():
         return grad_weight_anywhere(x, gy, kernel, stride, padding, output_padding, groups, dilation)
-    p = _problem(
+    p = problem_of(
         x.shape, (x.shape[1], gy.shape[1] // groups, *kernel), None,
         tuple(stride), tuple(padding), tuple(output_padding), groups, tuple(dilation),
     )  # fmt: skip

@@ -16,8 +16,8 @@ from torch._functorch.autograd_function import enable_single_level_autograd_func
 from torch.autograd.function import _SingleLevelFunction
 
 from . import aten, batching
-from .autograd import GradInput, GradWeight, Transposed, forward_mode
-from .library import FORWARD, GRAD_INPUT, GRAD_WEIGHT, LIBRARY
+from .autograd import BY_CHOICE, BY_TRITON, forward_mode
+from .library import LIBRARY
 
 _NO_ACTIVATION = ("none", 0.0)
 
@@ -62,20 +62,34 @@ def _autograd(op: Any, function: Any, aten_rule: Callable[..., torch.Tensor], ex
     return kernel
 
 
-def _forward_batched(info: Any, in_dims: Any, *args: Any) -> batching.Batched:
+def _forward_batched(op: Any, info: Any, in_dims: Any, *args: Any) -> batching.Batched:
     *operands, activation, slope = args
 
     def run(*operands: Any) -> torch.Tensor:
-        return FORWARD(*operands, *_NO_ACTIVATION)  # type: ignore[no-any-return]
+        return op(*operands, *_NO_ACTIVATION)  # type: ignore[no-any-return]
 
     y, dim = batching.forward(run, info, in_dims, *operands)
     return aten.activate(y, activation, slope), dim
 
 
-for _op, _kernel, _batched in (
-    (FORWARD, _autograd(FORWARD, Transposed, aten.forward, _NO_ACTIVATION), _forward_batched),
-    (GRAD_INPUT, _autograd(GRAD_INPUT, GradInput, aten.grad_input), partial(batching.grad_input, GRAD_INPUT)),
-    (GRAD_WEIGHT, _autograd(GRAD_WEIGHT, GradWeight, aten.grad_weight), partial(batching.grad_weight, GRAD_WEIGHT)),
-):
-    LIBRARY.impl(_op._schema.name.split("::")[1], _kernel, "Autograd", with_keyset=True)
-    torch.library.register_vmap(_op, _batched, lib=LIBRARY)
+for _family in (BY_CHOICE, BY_TRITON):
+    _forward, _grad_input, _grad_weight = _family.ops
+    for _op, _kernel, _batched in (
+        (
+            _forward,
+            _autograd(_forward, _family.Transposed, aten.forward, _NO_ACTIVATION),
+            partial(_forward_batched, _forward),
+        ),
+        (
+            _grad_input,
+            _autograd(_grad_input, _family.GradInput, aten.grad_input),
+            partial(batching.grad_input, _grad_input),
+        ),
+        (
+            _grad_weight,
+            _autograd(_grad_weight, _family.GradWeight, aten.grad_weight),
+            partial(batching.grad_weight, _grad_weight),
+        ),
+    ):
+        LIBRARY.impl(_op._schema.name.split("::")[1], _kernel, "Autograd", with_keyset=True)
+        torch.library.register_vmap(_op, _batched, lib=LIBRARY)
