@@ -156,6 +156,9 @@ def outputs(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
 KINDS = ("relu", "sigmoid", "leaky_relu", "instance_normalization", "group_normalization", "identity")
 
 
+KIND_OF_STEP = ("resize", "resize", "conv", "conv", "up", "block", "point", "norm", "cat", "sum", "shuffle", "skip")
+
+
 @st.composite
 def graphs(draw: st.DrawFn) -> Graph:
     """A graph of up to nine nodes over the whole vocabulary; upsamplers and what stands behind them are frequent."""
@@ -170,9 +173,9 @@ def graphs(draw: st.DrawFn) -> Graph:
 
 
 def _step(draw: st.DrawFn, net: Net, x: str, values: list[str]) -> str:
-    kind = draw(st.sampled_from(["resize", "resize", "conv", "conv", "up", "point", "norm", "cat", "sum", "shuffle"]))
+    kind = draw(st.sampled_from(KIND_OF_STEP))
     c, *size = net.shapes[x][1:]
-    if max(size) > 24 and kind in ("resize", "up", "shuffle"):
+    if max(size) > 24 and kind in ("resize", "up", "shuffle", "block", "skip"):
         kind = "conv"
     groups = draw(st.sampled_from([1, 1, 1, 2])) if c % 2 == 0 else 1
     bias = draw(st.booleans())
@@ -193,6 +196,12 @@ def _step(draw: st.DrawFn, net: Net, x: str, values: list[str]) -> str:
         padding = draw(st.integers(0, min(2, room)))
         extra = draw(st.integers(0, stride - 1))
         return net.up(x, draw(st.sampled_from([2, 4])), kernel, stride, padding, extra, groups=groups, bias=bias)
+    if kind == "block":
+        return net.up(x, draw(st.sampled_from([2, 4])), 2, 2, groups=groups, bias=bias)
+    if kind == "skip":
+        skip = net.input((1, draw(st.integers(1, 3)), *(2 * n for n in size)))
+        parts = [net.resize(x), skip] if draw(st.booleans()) else [skip, net.resize(x)]
+        return net.conv(net.cat(*parts), 4, draw(st.sampled_from([2, 3])), padding=1, bias=bias)
     if kind == "point":
         return net.point(x, draw(st.sampled_from(KINDS)))
     if kind == "norm":

@@ -239,7 +239,8 @@ def _pointwise(node: Node, inputs: list[Array]) -> Array:
     assert isinstance(op, Pointwise)
     if (found := affine(node)) is not None:
         column = (-1,) + (1,) * (x.ndim - 2)
-        return x * found.scale.astype(x.dtype).reshape(column) + found.shift.astype(x.dtype).reshape(column)
+        scale, shift = (v.astype(x.dtype).reshape(column) for v in (found.scale, found.shift))
+        return np.asarray(x * scale + shift)
     if op.kind not in _FUNCTIONS:
         raise NotInterpreted(f"{op.kind} is not computed on NumPy arrays")
     return np.asarray(_FUNCTIONS[op.kind](x))
@@ -249,7 +250,7 @@ def _constant(node: Node, inputs: list[Array]) -> Array:
     found = node.weights["value"].load() if "value" in node.weights else None
     if found is None:
         raise NotInterpreted(f"the constant {node.name} has no numbers")
-    return found
+    return np.asarray(found)
 
 
 _TABLE: dict[type[Op], Callable[[Node, list[Array]], Array]] = {
