@@ -71,6 +71,7 @@ AGAIN = """\
 make bench                              # the core rows, then this page
 python -m bench forward --all           # every row
 python -m bench train                   # also: lengths, overhead, memory, isa
+python -m bench rewrites                # rewrites of ONNX files, one layer at a time
 python -m bench forward --rows 'hifigan*' --peers torch,onnxruntime --quick --name look
 python -m bench report                  # this page, from bench/results
 ```
@@ -93,19 +94,22 @@ def load(folder: Path) -> dict[str, Run]:
     return found
 
 
-def files(runs: Mapping[str, Run], page: Path) -> dict[Path, str]:
-    """What to write, by path: the page, and a chart beside it in `assets/` for each mode that has one."""
+def files(runs: Mapping[str, Run], page: Path, more: str = "") -> dict[Path, str]:
+    """What to write, by path: the page, and a chart beside it in `assets/` for each mode that has one.
+
+    `more` is a section of its own, put in front of how it is measured.
+    """
     charts = {
         mode: svg(run, *CHARTS[mode])
         for mode, run in runs.items()
         if mode in CHARTS and any(c.ratio(c.torch) is not None for c in compare(run))
     }
     written = {page.parent / "assets" / f"performance-{mode}.svg": text for mode, text in charts.items()}
-    return {**written, page: markdown(runs, set(charts))}
+    return {**written, page: markdown(runs, set(charts), more)}
 
 
-def markdown(runs: Mapping[str, Run], charts: set[str]) -> str:
-    """The page's text, given the results by mode and the modes that have a chart."""
+def markdown(runs: Mapping[str, Run], charts: set[str], more: str = "") -> str:
+    """The page's text, given the results by mode, the modes that have a chart, and a further section."""
     parts = [HEAD]
     if not runs:
         parts.append("**Nothing has been measured yet.** There are no results in `bench/results`.\n")
@@ -124,7 +128,7 @@ def markdown(runs: Mapping[str, Run], charts: set[str]) -> str:
     missing = [TITLES[mode].lower() for mode in MODES if mode not in runs]
     if runs and missing:
         parts.append(f"Not measured yet: {', '.join(missing)}.\n")
-    return "\n".join([*parts, METHOD, AGAIN])
+    return "\n".join([*parts, *([more] if more else []), METHOD, AGAIN])
 
 
 def _rows(run: Run) -> str:

@@ -39,4 +39,5 @@ def command(select: tuple[str, ...], ignore: tuple[str, ...], unsafe: bool, **op
     if changing and not unsafe:
         raise ConfigError(f"{', '.join(changing)} changes outputs; pass --unsafe to allow it")
     report = perform(names=names, target="generic", measure=False, **options)
-    return int(bool(report.refused) or any("certificate failed" in w for w in report.warnings))
+    left = any(r.identity in names for r in report.refused)
+    return int(left or any("certificate failed" in w for w in report.warnings))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from ..errors import UpweaveError
-from ..graph.ir import Graph, Node
+from ..graph.ir import Graph, Node, Shape
 from .cost import Price, Target, price_of, why
 from .identity import Identity, Refusal, Replacement, all_identities
 from .view import View
@@ -25,14 +25,19 @@ Judge = Callable[[Replacement, "Step"], str]
 
 @dataclass(frozen=True)
 class Step:
-    """One replacement that was applied: the nodes that went and came, and the prices of both."""
+    """One replacement that was applied: the nodes that went and came, and the prices of both.
+
+    `context` are nodes that stay and make some of what `old` and `new` read out of the rest of what they read: a resize
+    that others read too.
+    """
 
     replacement: Replacement
     before: Price
     after: Price
     old: tuple[Node, ...]
     new: tuple[Node, ...]
-    shapes: Mapping[str, tuple[int, ...]] = field(repr=False, default_factory=dict)
+    context: tuple[Node, ...] = ()
+    shapes: Mapping[str, Shape] = field(repr=False, default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -85,7 +90,9 @@ def rewrite(
             if not reason and judge is not None and (reason := judge(proposal, step)):
                 rejected[key] = reason
             if reason:
-                refusals.append(Refusal(proposal.identity, proposal.path, reason))
+                # Of several forms at one place, the one that came nearest to paying stands first.
+                if not any((r.identity, r.path) == (proposal.identity, proposal.path) for r in refusals):
+                    refusals.append(Refusal(proposal.identity, proposal.path, reason))
                 continue
             graph = apply(graph, proposal)
             steps.append(step)
@@ -124,7 +131,31 @@ def _priced(graph: Graph, r: Replacement, target: Target) -> tuple[Graph, Step] 
     gone = tuple(n for n in graph.nodes if n not in new)
     come = tuple(n for n in after.nodes if n not in old)
     shapes = {**graph.shapes, **r.shapes}
-    return after, Step(r, price_of(gone, shapes, target), price_of(come, shapes, target), gone, come, shapes)
+    context = _context(graph, (*gone, *come))
+    return after, Step(r, price_of(gone, shapes, target), price_of(come, shapes, target), gone, come, context, shapes)
+
+
+def _context(graph: Graph, nodes: tuple[Node, ...], depth: int = 6) -> tuple[Node, ...]:
+    """The nodes of the graph that lie between two values that `nodes` read from outside."""
+    inside = {v for n in nodes for v in n.outputs}
+    outside = {v for n in nodes for v in n.inputs} - inside
+    producers = graph.producers()
+    between: set[str] = set()
+
+    def leads(value: str, left: int, start: bool) -> bool:
+        if value in outside and not start:
+            return True
+        node = producers.get(value)
+        if node is None or not left or value in inside:
+            return False
+        found = [leads(v, left - 1, False) for v in node.inputs]
+        if any(found):
+            between.add(node.name)
+        return any(found)
+
+    for value in outside:
+        leads(value, depth, True)
+    return tuple(n for n in graph.nodes if n.name in between)
 
 
 def apply(graph: Graph, r: Replacement) -> Graph:

@@ -18,16 +18,23 @@ SMALLEST = (3, 5)
 
 
 def certify_step(
-    old: Sequence[Node], new: Sequence[Node], shapes: Mapping[str, Shape], *, limit: float | None = None
+    old: Sequence[Node],
+    new: Sequence[Node],
+    shapes: Mapping[str, Shape],
+    context: Sequence[Node] = (),
+    *,
+    limit: float | None = None,
 ) -> Certificate | None:
     """Compare the nodes that go with those that come; None where an operator is not computed here, or needs its size.
 
     The inputs are cut down to a few samples an axis, all in the same proportion, so that the border is most of it. New
-    weights are compared as they will be stored, so the limit follows from their dtype.
+    weights are compared as they will be stored, so the limit follows from their dtype. `context` are nodes that stay,
+    and that both sides need.
     """
+    old, new = (*context, *old), (*context, *new)
     written = {v for n in old for v in n.outputs}
     inputs = list(dict.fromkeys(v for n in (*old, *new) for v in n.inputs if not _inside(v, old, new)))
-    common = {v for n in new for v in n.outputs} & written
+    common = ({v for n in new for v in n.outputs} & written) - {v for n in context for v in n.outputs}
     if not common or any(v not in shapes for v in inputs):
         return None
     dtypes = {w.dtype for n in new for w in n.weights.values()} & {"float16", "float32", "float64"}

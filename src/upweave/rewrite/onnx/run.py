@@ -189,7 +189,7 @@ class _Work:
             return reason
         if r.safety == "safe" and key not in self.checked:
             self.say(f"checking {r.identity} on {r.path}")
-            self.checked[key] = certify_step(step.old, step.new, step.shapes)
+            self.checked[key] = certify_step(step.old, step.new, step.shapes, step.context)
         found = self.checked.get(key)
         if found is not None and not found.passed:
             self.warn(r, f"its own certificate failed: {found}")

@@ -48,7 +48,8 @@ def save(model: onnx.ModelProto, path: Path, *, external: bool = False) -> Path:
     """Write a model whose weights are in memory; with `external`, or above 2 GiB, its large tensors go beside it.
 
     The data file is named after its content, so that it never replaces the one that an earlier model of the same name
-    reads; it is complete before the model appears, and the model appears at once. Returns the path.
+    reads; it is complete before the model appears, and the model appears at once. Its tensors in memory are gone then:
+    nobody holds two copies of what may be most of the memory. Returns the path.
     """
     target = Path(os.path.realpath(path))
     size = sum(len(t.raw_data) for t in tensors(model.graph))
@@ -60,7 +61,7 @@ def save(model: onnx.ModelProto, path: Path, *, external: bool = False) -> Path:
 
 
 def _spread(model: onnx.ModelProto, target: Path) -> onnx.ModelProto:
-    """A copy whose large tensors point into a file beside the model, which is written here."""
+    """The model with its large tensors pointing into a file beside it, which is written here."""
     large = [t for t in model.graph.initializer if len(t.raw_data) > INLINE]
     digest = hashlib.sha256()
     for t in large:
