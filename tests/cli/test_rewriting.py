@@ -137,7 +137,7 @@ def test_external_data_stays_external(upweave: Upweave, folder: Path) -> None:
 
 
 def test_inputs_of_the_users_own(upweave: Upweave, foldable: Path, folder: Path) -> None:
-    x = np.ones((1, 16, 9, 7), np.float32)
+    x = np.ones((1, 16, 9, 9), np.float32)
     np.savez(folder / "x.npz", x=x)
     np.save(folder / "x.npy", x)
     for name in ("x.npz", "x.npy"):
@@ -187,6 +187,11 @@ def test_fix_makes_a_file_portable(upweave: Upweave, uneven: Path) -> None:
 @pytest.mark.parametrize("code", ["UW401", "equal-phase-gain"])
 def test_repairs_that_change_outputs_need_their_name_and_a_word(upweave: Upweave, folder: Path, code: str) -> None:
     path = write_onnx(folder / "even.onnx", kernel=4, output_padding=0, size=32)
+    made = onnx.load(path)
+    weight = onnx.numpy_helper.to_array(made.graph.initializer[0]).copy()
+    weight[:, :, ::2, ::2] += 2  # one phase much stronger
+    made.graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(weight, "w"))
+    onnx.save(made, path)
     assert "--unsafe" in upweave("fix", path, "-o", "out.onnx", "--select", code).error
     found = upweave("fix", path, "-o", "out.onnx", "--select", code, "--unsafe")
     assert found.code == 0, found.err

@@ -112,7 +112,7 @@ def test_a_resize_that_stays_for_others_is_part_of_the_comparison(tmp_path: Path
 
 
 def test_inputs_of_the_users_own_are_compared_first(tmp_path: Path) -> None:
-    x = numbers(1, 16, 9, 7)
+    x = numbers(1, 16, 9, 9)
     found = rewritten(fold_model("n"), tmp_path, data={"x": x})
     assert found.report.certificate is not None
     assert found.report.certificate.trials[0].inputs.startswith("the given inputs")

@@ -43,7 +43,7 @@ class Recentre(Identity):
     summary = "off-centre transposed convolution → centred on the half-pixel grid"
     purpose = "repair"
     safety = "unsafe"
-    answers = ("UW202",)
+    answers = ("UW201",)
 
     def find(self, view: View) -> Iterator[Proposal]:
         """Every strided transposed convolution that is off centre."""
