@@ -138,9 +138,10 @@ def memory(**given: Any) -> None:
 
 @main.command()
 @click.option("--runtimes", default="onnxruntime,openvino", show_default=True, help="Comma-separated.")
+@click.option("--only", help="Patterns of this identity alone; the other rows stay.")
 @click.option("--budget", type=click.FloatRange(0), default=1.5, show_default=True, help="Seconds a pattern.")
 @click.option("--results", "folder", type=click.Path(file_okay=False, path_type=Path), default=results.FOLDER)
-def rewrites(runtimes: str, budget: float, folder: Path) -> None:
+def rewrites(runtimes: str, only: str | None, budget: float, folder: Path) -> None:
     """Patterns before and after one rewrite, as ONNX files in ONNX Runtime and OpenVINO."""
     try:
         machine.pin(2)
@@ -153,7 +154,7 @@ def rewrites(runtimes: str, budget: float, folder: Path) -> None:
         raise click.ClickException(f"no runtime is called {', '.join(unknown)}; there are {', '.join(mode.RUNTIMES)}")
     rows = []
     with _plainly():
-        for pattern in mode.PATTERNS:
+        for pattern in (p for p in mode.PATTERNS if only in (None, p.identity)):
             for row in mode.measure(pattern, chosen, budget):
                 rows.append(row)
                 verdict = "chosen" if row.chosen else "left alone"
