@@ -77,8 +77,8 @@ class Row:
 
 
 def _weight(*shape: int) -> np.ndarray[Any, np.dtype[np.float32]]:
-    scale = np.sqrt(np.prod(shape[1:]))
-    return (np.random.default_rng(len(shape)).standard_normal(shape) / scale).astype(np.float32)
+    numbers = np.random.default_rng(len(shape)).standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
+    return np.asarray(numbers, dtype=np.float32)
 
 
 def _up(x: str, y: str) -> onnx.NodeProto:

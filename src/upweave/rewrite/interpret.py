@@ -70,8 +70,14 @@ def _convolution(node: Node, inputs: list[Array]) -> Array:
             slice(a.dilation * i, a.dilation * i + a.stride * (n - 1) + 1, a.stride)
             for a, i, n in zip(axes, t, out, strict=True)
         )
-        y += np.einsum("goc,bgc...->bgo...", w[(..., *t)], x[(..., *at)])
+        y += _product(w[(..., *t)], x[(..., *at)])
     return _with_bias(node, y.reshape(y.shape[0], -1, *out))
+
+
+def _product(w: Array, x: Array) -> Array:
+    """(g, O, C) times (B, g, C, …), over C."""
+    flat = np.matmul(w, x.reshape(*x.shape[:3], -1))
+    return np.asarray(flat.reshape(*flat.shape[:3], *x.shape[3:]))
 
 
 def _transposed(node: Node, inputs: list[Array]) -> Array:
@@ -92,7 +98,7 @@ def _transposed(node: Node, inputs: list[Array]) -> Array:
             slice(a.dilation * i, a.dilation * i + a.stride * (n - 1) + 1, a.stride)
             for a, i, n in zip(axes, t, size, strict=True)
         )
-        y[(..., *at)] += np.einsum("gco,bgc...->bgo...", w[(..., *t)], x)
+        y[(..., *at)] += _product(np.swapaxes(w[(..., *t)], 1, 2), x)
     crop: tuple[Any, ...] = tuple(slice(a.begin, n - a.end) for n, a in zip(full, axes, strict=True))
     return _with_bias(node, y.reshape(y.shape[0], -1, *full)[(..., *crop)])
 
