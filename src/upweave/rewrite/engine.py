@@ -131,30 +131,30 @@ def _priced(graph: Graph, r: Replacement, target: Target) -> tuple[Graph, Step] 
     gone = tuple(n for n in graph.nodes if n not in new)
     come = tuple(n for n in after.nodes if n not in old)
     shapes = {**graph.shapes, **r.shapes}
-    context = _context(graph, (*gone, *come))
+    context = _context(graph, gone, come)
     return after, Step(r, price_of(gone, shapes, target), price_of(come, shapes, target), gone, come, context, shapes)
 
 
-def _context(graph: Graph, nodes: tuple[Node, ...], depth: int = 6) -> tuple[Node, ...]:
-    """The nodes of the graph that lie between two values that `nodes` read from outside."""
-    inside = {v for n in nodes for v in n.outputs}
-    outside = {v for n in nodes for v in n.inputs} - inside
+def _context(graph: Graph, gone: tuple[Node, ...], come: tuple[Node, ...], depth: int = 6) -> tuple[Node, ...]:
+    """The nodes that stay and make what only `gone` reads out of what `come` reads."""
+    ends = {v for n in come for v in n.inputs}
+    inside = {v for n in gone for v in n.outputs}
     producers = graph.producers()
     between: set[str] = set()
 
-    def leads(value: str, left: int, start: bool) -> bool:
-        if value in outside and not start:
+    def leads(value: str, left: int) -> bool:
+        if value in ends:
             return True
         node = producers.get(value)
-        if node is None or not left or value in inside:
+        if node is None or not left:
             return False
-        found = [leads(v, left - 1, False) for v in node.inputs]
+        found = [leads(v, left - 1) for v in node.inputs]
         if any(found):
             between.add(node.name)
         return any(found)
 
-    for value in outside:
-        leads(value, depth, True)
+    for value in {v for n in gone for v in n.inputs} - inside:
+        leads(value, depth)
     return tuple(n for n in graph.nodes if n.name in between)
 
 

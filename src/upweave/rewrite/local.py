@@ -25,7 +25,7 @@ def certify_step(
     *,
     limit: float | None = None,
 ) -> Certificate | None:
-    """Compare the nodes that go with those that come; None where an operator is not computed here, or needs its size.
+    """Compare the nodes that go with those that come; None where one is not computed here, or no small size fits.
 
     The inputs are cut down to a few samples an axis, all in the same proportion, so that the border is most of it. New
     weights are compared as they will be stored, so the limit follows from their dtype. `context` are nodes that stay,
@@ -46,12 +46,13 @@ def certify_step(
         return {v: found[v] for v in common}
 
     try:
-        return certify(
+        found = certify(
             _probed(lambda v: outputs(old, v)), lambda v: outputs(new, v), _trials(inputs, shapes), "float64",
             limit=allowed,
         )  # fmt: skip
     except _Unknown:
         return None
+    return found if found.trials else None
 
 
 class _Unknown(BaseException):
