@@ -39,7 +39,7 @@ def with_weights(model: onnx.ModelProto, folder: str) -> onnx.ModelProto:
     for tensor in tensors(model.graph):
         if external_data_helper.uses_external_data(tensor):
             external_data_helper.load_external_data_for_tensor(tensor, folder)
-            tensor.data_location = onnx.TensorProto.DEFAULT
+            tensor.ClearField("data_location")
             del tensor.external_data[:]
     return model
 
