@@ -137,6 +137,35 @@ def memory(**given: Any) -> None:
 
 
 @main.command()
+@click.option("--runtimes", default="onnxruntime,openvino", show_default=True, help="Comma-separated.")
+@click.option("--only", help="Patterns of this identity alone; the other rows stay.")
+@click.option("--budget", type=click.FloatRange(0), default=1.5, show_default=True, help="Seconds a pattern.")
+@click.option("--results", "folder", type=click.Path(file_okay=False, path_type=Path), default=results.FOLDER)
+def rewrites(runtimes: str, only: str | None, budget: float, folder: Path) -> None:
+    """Patterns before and after one rewrite, as ONNX files in ONNX Runtime and OpenVINO."""
+    try:
+        machine.pin(2)
+    except ValueError as error:
+        raise click.ClickException(str(error)) from error
+    from . import rewrites as mode
+
+    chosen = tuple(r.strip() for r in runtimes.split(","))
+    if unknown := [r for r in chosen if r not in mode.RUNTIMES]:
+        raise click.ClickException(f"no runtime is called {', '.join(unknown)}; there are {', '.join(mode.RUNTIMES)}")
+    rows = []
+    with _plainly():
+        for pattern in (p for p in mode.PATTERNS if only in (None, p.identity)):
+            for row in mode.measure(pattern, chosen, budget):
+                rows.append(row)
+                verdict = "chosen" if row.chosen else "left alone"
+                click.echo(
+                    f"{row.runtime:12} {row.before_ms:8.2f} → {row.after_ms:8.2f} ms {row.ratio:5.2f}×  {verdict:10} "
+                    f"{row.identity}: {row.name}"
+                )
+    click.echo(f"written: {mode.save(rows, folder, shlex.join(['python', '-m', 'bench', *sys.argv[1:]]))}")
+
+
+@main.command()
 @click.option("--results", "folder", type=click.Path(file_okay=False, path_type=Path), default=results.FOLDER)
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=Path("docs/performance.md"))
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the page is not what the results say.")
@@ -144,9 +173,10 @@ def report(folder: Path, page: Path, check: bool) -> None:
     """Write the page and its charts from the results."""
     from . import gpu_table
     from .report import files, load
+    from .rewrites import section
 
     try:
-        written = files(load(folder), page, gpu_table.load(folder))
+        written = files(load(folder), page, gpu_table.load(folder), section(folder))
     except ValueError as error:
         raise click.ClickException(str(error)) from error
     stale = [p for p, text in written.items() if not p.exists() or p.read_text(encoding="utf-8") != text]

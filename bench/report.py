@@ -71,6 +71,7 @@ AGAIN = """\
 make bench                              # the core rows, then this page
 python -m bench forward --all           # every row
 python -m bench train                   # also: lengths, overhead, memory, isa
+python -m bench rewrites                # rewrites of ONNX files, one layer at a time
 python -m bench forward --rows 'hifigan*' --peers torch,onnxruntime --quick --name look
 python -m bench report                  # this page, from bench/results
 python bench/gpu.py --output bench/results/gpu.json     # on a machine with a GPU; needs nothing compiled
@@ -94,9 +95,12 @@ def load(folder: Path) -> dict[str, Run]:
     return found
 
 
-def files(runs: Mapping[str, Run], page: Path, gpu: gpu_table.Run | None = None) -> dict[Path, str]:
+def files(runs: Mapping[str, Run], page: Path, gpu: gpu_table.Run | None = None, more: str = "") -> dict[Path, str]:
     """What to write, by path: the page, beside it the predictions for a GPU, and in `assets/` a chart for each mode
-    that has one."""
+    that has one.
+
+    `more` is a section of its own, put in front of what was measured on a GPU.
+    """
     charts = {
         mode: svg(run, *CHARTS[mode])
         for mode, run in runs.items()
@@ -104,11 +108,12 @@ def files(runs: Mapping[str, Run], page: Path, gpu: gpu_table.Run | None = None)
     }
     written = {page.parent / "assets" / f"performance-{mode}.svg": text for mode, text in charts.items()}
     predictions = gpu_floors.page(layers.select(layers.load(), core=True))
-    return {**written, page.parent / "performance-gpu.md": predictions, page: markdown(runs, set(charts), gpu)}
+    return {**written, page.parent / "performance-gpu.md": predictions, page: markdown(runs, set(charts), gpu, more)}
 
 
-def markdown(runs: Mapping[str, Run], charts: set[str], gpu: gpu_table.Run | None = None) -> str:
-    """The page's text, given the results by mode, the modes that have a chart, and what was measured on a GPU."""
+def markdown(runs: Mapping[str, Run], charts: set[str], gpu: gpu_table.Run | None = None, more: str = "") -> str:
+    """The page's text, given the results by mode, the modes that have a chart, what was measured on a GPU, and a
+    further section."""
     parts = [HEAD]
     if not runs:
         parts.append("**Nothing has been measured yet.** There are no results in `bench/results`.\n")
@@ -127,7 +132,7 @@ def markdown(runs: Mapping[str, Run], charts: set[str], gpu: gpu_table.Run | Non
     missing = [TITLES[mode].lower() for mode in MODES if mode not in runs]
     if runs and missing:
         parts.append(f"Not measured yet: {', '.join(missing)}.\n")
-    return "\n".join([*parts, gpu_table.section(gpu), METHOD, AGAIN])
+    return "\n".join([*parts, *([more] if more else []), gpu_table.section(gpu), METHOD, AGAIN])
 
 
 def _rows(run: Run) -> str:

@@ -47,13 +47,7 @@ def _compiled(ov: Any, read: Any, case: Case, threads: int, channels_last: bool)
             end.model().set_layout(ov.Layout(first))
         network = steps.build()
         x, shape = np.ascontiguousarray(np.moveaxis(x, 1, -1)), (shape[0], *shape[2:], shape[1])
-    compiled = ov.Core().compile_model(network, "CPU", {
-        "PERFORMANCE_HINT": "LATENCY",
-        "NUM_STREAMS": 1,
-        "INFERENCE_NUM_THREADS": threads,
-        "INFERENCE_PRECISION_HINT": "f32",  # else a machine with AMX or AVX512_BF16 computes in bf16
-        "ENABLE_CPU_PINNING": False,        # pinning would bind the calling thread too, and with it every other peer
-    })  # fmt: skip
+    compiled = ov.Core().compile_model(network, "CPU", settings(threads))
     request = compiled.create_infer_request()
     request.set_input_tensor(ov.Tensor(x, shared_memory=True))
 
@@ -68,3 +62,14 @@ def _compiled(ov: Any, read: Any, case: Case, threads: int, channels_last: bool)
         return (found.movedim(-1, 1) if channels_last else found,)
 
     return Contender("openvino", last if channels_last else first, not channels_last, call, tensors)
+
+
+def settings(threads: int) -> dict[str, Any]:
+    """The settings that every measurement here uses."""
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": "f32",  # else a machine with AMX or AVX512_BF16 computes in bf16
+        "ENABLE_CPU_PINNING": False,  # pinning would bind the calling thread too, and with it every other peer
+    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from scripts import identities_docs
 from scripts.readme_rules import BLOCK, ROOT, ZH, table
 from scripts.rules_docs import GROUPS, overview
 from upweave.audit.render.docs import HEADINGS, markdown_of, sections
 from upweave.audit.rule import Rule, all_rules
+from upweave.rewrite.identity import all_identities
 
 
 class Described:
@@ -55,3 +57,12 @@ def test_every_rule_has_its_page_its_row_and_its_translation() -> None:
 def test_readmes_have_markers() -> None:
     for name in ("README.md", "README.zh-CN.md"):
         assert len(BLOCK.findall((ROOT / name).read_text("utf-8"))) == 1
+
+
+def test_every_identity_has_its_page_and_its_row() -> None:
+    listing = identities_docs.overview()
+    for name, identity in all_identities().items():
+        text = identities_docs.page(identity)
+        assert text.startswith(f"# {name}\n\n*{'safe' if identity.safety == 'safe' else 'changes outputs'} · ")
+        assert text.index("## What it matches") < text.index("## Safety")
+        assert listing.count(f"| [`{name}`]({name}.md) | {identity.summary} |") == 1
