@@ -82,59 +82,23 @@ def _is_tensor(value: Any) -> bool:
     return isinstance(value, Tensor) or is_deferred(value)
 
 
-_ALIKE = [
-    "relu",
-    "sigmoid",
-    "tanh",
-    "exp",
-    "abs",
-    "neg",
-    "square",
-    "sqrt",
-    "rsqrt",
-    "sin",
-    "cos",
-    "erf",
-    "log1p",
-    "expm1",
-    "clamp",
-    "clamp_min",
-    "clamp_max",
-    "clip",
-    "pow",
-    "float",
-    "double",
-    "half",
-    "bfloat16",
-]
-for _name in _ALIKE:
+ALIKE = (
+    "relu sigmoid tanh exp abs neg square sqrt rsqrt sin cos erf log1p expm1 clamp clamp_min clamp_max clip pow float "
+    "double half bfloat16"
+)
+for _name in ALIKE.split():
     for _home in (torch, torch.Tensor):
         if (_f := getattr(_home, _name, None)) is not None:
             RULES[_f] = _pointwise
         if (_f := getattr(_home, f"{_name}_", None)) is not None:
             RULES[_f] = _pointwise_in_place
+_FUNCTIONAL = (
+    "relu relu6 leaky_relu silu gelu elu selu celu sigmoid tanh hardtanh hardswish hardsigmoid mish softplus softsign "
+    "logsigmoid threshold"
+)
 _INPLACE_AT: dict[Any, int] = {}
 """Where a function of `torch.nn.functional` has its `inplace`, counted behind the input."""
-for _name in [
-    "relu",
-    "relu6",
-    "leaky_relu",
-    "silu",
-    "gelu",
-    "elu",
-    "selu",
-    "celu",
-    "sigmoid",
-    "tanh",
-    "hardtanh",
-    "hardswish",
-    "hardsigmoid",
-    "mish",
-    "softplus",
-    "softsign",
-    "logsigmoid",
-    "threshold",
-]:
+for _name in _FUNCTIONAL.split():
     _f = getattr(F, _name)
     RULES[_f] = _pointwise
     if isinstance(_f, FunctionType) and "inplace" in (_names := list(signature(_f).parameters)):
@@ -200,8 +164,8 @@ def _both(a: Deferred, b: Deferred, call: Callable[[Tensor, Tensor], Tensor]) ->
     return Deferred(tuple(p.replaced(call(p.small, q.small)) for p, q in pairs), a.how)
 
 
-_BINARY = ["add", "sub", "mul", "div", "true_divide", "multiply", "subtract", "divide", "maximum", "minimum"]
-for _name in _BINARY:
+BINARY = ["add", "sub", "mul", "div", "true_divide", "multiply", "subtract", "divide", "maximum", "minimum"]
+for _name in BINARY:
     for _home in (torch, torch.Tensor):
         if (_f := getattr(_home, _name, None)) is not None:
             RULES[_f] = _number
@@ -382,78 +346,3 @@ def _convolution(
 
 
 _register(_convolution, F.conv1d, F.conv2d, F.conv3d)
-
-
-# -- methods and operators -----------------------------------------------------------------------------------------
-
-
-def _method(func: Any) -> Callable[..., Any]:
-    def method(self: Deferred, *args: Any, **kwargs: Any) -> Any:
-        return apply(func, (self, *args), kwargs)
-
-    return method
-
-
-def _reflected(func: Any) -> Callable[..., Any]:
-    def method(self: Deferred, other: Any) -> Any:
-        return apply(func, (other, self), {})
-
-    return method
-
-
-def _rsub(self: Deferred, other: Any) -> Any:
-    return apply(torch.rsub, (self, other), {})
-
-
-for _name in {*_ALIKE, *(f"{n}_" for n in _ALIKE), *_BINARY, "contiguous", "clone", "to"}:
-    if (_f := getattr(torch.Tensor, _name, None)) is not None:
-        setattr(Deferred, _name, _method(_f))
-for _name, _f in (("add", torch.add), ("sub", torch.sub), ("mul", torch.mul), ("truediv", torch.div)):
-    setattr(Deferred, f"__{_name}__", _method(_f))
-Deferred.__neg__ = _method(torch.neg)
-Deferred.__radd__ = _reflected(torch.add)
-Deferred.__rmul__ = _reflected(torch.mul)
-Deferred.__rsub__ = _rsub
-# Everything else is the resized tensor's. In-place operators leave this object in the caller's variable.
-for _name in [
-    "matmul",
-    "rmatmul",
-    "pow",
-    "rpow",
-    "rtruediv",
-    "floordiv",
-    "mod",
-    "getitem",
-    "setitem",
-    "iter",
-    "eq",
-    "ne",
-    "lt",
-    "le",
-    "gt",
-    "ge",
-    "and",
-    "or",
-    "xor",
-    "invert",
-    "bool",
-    "float",
-    "int",
-    "abs",
-    "contains",
-    "array",
-]:
-
-    def _through(self: Deferred, *args: Any, _name: str = f"__{_name}__", **kwargs: Any) -> Any:
-        return getattr(self.materialise(_name), _name)(*(made(a) for a in args), **kwargs)
-
-    setattr(Deferred, f"__{_name}__", _through)
-Deferred.__hash__ = object.__hash__  # type: ignore[method-assign]
-for _name in ["add", "sub", "mul", "truediv"]:
-
-    def _in_place(self: Deferred, other: Any, _name: str = f"__i{_name}__") -> Any:
-        full = self.materialise(_name)
-        getattr(full, _name)(made(other))
-        return self
-
-    setattr(Deferred, f"__i{_name}__", _in_place)

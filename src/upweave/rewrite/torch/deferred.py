@@ -28,7 +28,7 @@ from torch import Tensor
 Trim = tuple[tuple[int, int], ...]
 
 LARGEST_FACTOR = 16
-"""PyTorch's "nearest" takes ⌊n·(1/s)⌋ with a rounded 1/s, which is ⌊n/s⌋ for every n that matters up to here at least."""
+"""PyTorch's "nearest" takes ⌊n·(1/s)⌋ with a rounded 1/s; up to here at least that is ⌊n/s⌋ for all n that matter."""
 
 
 class Stale(RuntimeError):
@@ -95,7 +95,7 @@ class Part:
 
 
 def version_of(x: Tensor) -> int | None:
-    """How often the tensor was changed in place; None where that is not counted, or changes are a tracer's to follow."""
+    """How often the tensor was changed in place; None where nobody counts, or a tracer follows the changes itself."""
     return None if torch.compiler.is_compiling() or x.is_inference() else x._version
 
 
@@ -224,15 +224,6 @@ class Deferred:
         if name.startswith("_"):
             raise AttributeError(name)
         return getattr(self.materialise(name), name)
-
-    @classmethod
-    def __torch_function__(
-        cls, func: Callable[..., Any], types: Sequence[type], args: Sequence[Any] = (), kwargs: Any = None
-    ) -> Any:
-        """What PyTorch calls for a function that got a Deferred."""
-        from .algebra import apply
-
-        return apply(func, args, kwargs or {})
 
 
 def is_deferred(x: Any) -> bool:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.overrides import TorchFunctionMode
 
+from . import methods as methods  # gives Deferred its methods
 from .deferred import LARGEST_FACTOR, Deferred, How, Part, is_deferred
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -66,10 +67,10 @@ def defer_interpolate(
 def defer_repeat(
     how: How,
     site: str,
-    input: Any,
+    input: Any,  # noqa: A002
     repeats: Any = None,
     dim: Any = None,
-    output_size: Any = None,  # noqa: A002
+    output_size: Any = None,
 ) -> Deferred | None:
     """The arguments of `torch.repeat_interleave`; None unless it repeats every sample of a trailing axis."""
     if type(repeats) is not int or repeats < 2 or type(dim) is not int or not _fits(input):
