@@ -26,6 +26,7 @@ struct Geometry {
 
 // How the planner wants it done; see upweave/ops/schedule.py, which explains each number.
 struct Blocks {
+    bool images;           // a position is a whole image: every output of it is a phase of its own; not with rows
     bool rows;             // panel of padded rows, read at shifted addresses; otherwise one copy for each tap offset
     int64_t tile_rows;     // rows of positions in a tile (rows), unused otherwise
     int64_t tile;          // positions in a tile, or in a row of the tile

@@ -225,9 +225,9 @@ NB_MODULE(_native, m) {
         .def_prop_ro("finite", [](const Packed& p) { return p.finite; });
     nb::class_<Kernel>(m, "Kernel")
         .def("__init__",
-             [](Kernel* self, const std::string& target, const Geometry& geo, bool rows, int64_t tile_rows, int64_t tile,
+             [](Kernel* self, const std::string& target, const Geometry& geo, bool images, bool rows, int64_t tile_rows, int64_t tile,
                 int64_t channels, int64_t chunk) {
-                 new (self) Kernel(target, geo, Blocks{rows, tile_rows, tile, channels, chunk});
+                 new (self) Kernel(target, geo, Blocks{images, rows, tile_rows, tile, channels, chunk});
              })
         .def("pack", &Kernel::pack)
         .def("run", &Kernel::run)

@@ -17,11 +17,13 @@ void require(bool ok, const char* what) {
 }
 
 // The taps that residue r of a transposed convolution reads, or that every output of a strided one reads.
-AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, int64_t d, Direction direction) {
+AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, int64_t d, Direction direction, bool unroll) {
     AxisPhases a;
     const bool forward = direction == Direction::forward;
-    // An input of one sample has any stride we like: with stride `out` every output is its own phase with one tap.
-    a.step_out = !forward ? 1 : in == 1 ? out : s;
+    // Unrolled, every output is a phase of its own, and the taps that would read outside are none of it. An input of one
+    // sample is unrolled always.
+    unroll = unroll || (forward && in == 1);
+    a.step_out = unroll ? out : forward ? s : 1;
     a.step_in = forward ? 1 : s;
     a.phases = std::min(a.step_out, out);
     a.count = ceil_div(out, a.step_out);
@@ -30,6 +32,14 @@ AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, i
 
     std::vector<std::vector<std::pair<int64_t, int>>> taps(a.phases);  // (offset, tap)
     for (int64_t t = 0; t < k; ++t) {
+        if (unroll) {
+            for (int64_t q = 0; q < (forward ? in : out); ++q) {
+                const int64_t other = s * q + d * t - p;
+                if (other >= 0 && other < (forward ? out : in))
+                    taps[forward ? other : q].push_back({forward ? q : other, static_cast<int>(t)});
+            }
+            continue;
+        }
         if (!forward) {
             const int64_t offset = d * t - p, last = a.step_in * (a.count - 1) + offset;
             if (offset < in && last >= 0) taps[0].push_back({offset, static_cast<int>(t)});
@@ -101,7 +111,7 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         t.in[a] = forward ? geo.size[a] : geo.out[a];
         t.out[a] = forward ? geo.out[a] : geo.size[a];
         t.axis[a] = phases_of(t.in[a], t.out[a], geo.kernel[a], geo.stride[a], geo.padding[a], geo.dilation[a],
-                              geo.direction);
+                              geo.direction, blocks.images);
     }
     t.phases = t.axis[0].phases * t.axis[1].phases * t.axis[2].phases;
 
@@ -131,9 +141,16 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
             }
 
     // blocks of output channels: what fills the micro-kernel's rows best, at most about 8 tiles high
-    const int64_t most = std::max<int64_t>(1, std::min<int64_t>(t.produce, 8 * tile_height / std::max<int64_t>(1, t.phases)));
-    int64_t best = 1;
-    for (int64_t c = 2; c <= most; ++c)
+    int64_t together = t.phases;  // phases whose rows make a tile
+    if (blocks.images) {
+        together = 1;
+        for (auto& g : t.groups) together = std::max(together, g.phases);
+    }
+    const int64_t most = std::max<int64_t>(1, std::min<int64_t>(t.produce, 8 * tile_height / std::max<int64_t>(1, together)));
+    // Channels that are neighbours in memory are stored as whole vectors.
+    const int64_t unit = geo.channels_last && most >= lanes ? lanes : 1;
+    int64_t best = unit;
+    for (int64_t c = 2 * unit; c <= most; c += unit)
         if (block_cost(t.groups, c, tile_height) < block_cost(t.groups, best, tile_height) - 1e-9) best = c;
     t.block_count = ceil_div(t.produce, best);
     t.block = ceil_div(t.produce, t.block_count);
@@ -144,9 +161,11 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
     }
     for (int64_t b = 0; b < t.block_count; ++b) {
         const int64_t channels = t.block_begin(b + 1) - t.block_begin(b);
+        std::map<std::pair<int64_t, std::vector<int32_t>>, int64_t> packed;  // groups with the same taps share their weights
         for (auto& g : t.groups) {
-            t.packed_at.push_back(t.packed_group);
-            t.packed_group += channels * g.phases * g.taps * t.reduce;
+            const auto [known, fresh] = packed.insert({{g.phases, g.tap}, t.packed_group});
+            t.packed_at.push_back(known->second);
+            if (fresh) t.packed_group += channels * g.phases * g.taps * t.reduce;
         }
     }
     t.packed_size = t.packed_group * geo.groups;
@@ -166,6 +185,10 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         }
     }
 
+    t.images = !blocks.rows && t.axis[0].count == 1 && t.axis[1].count == 1 && t.axis[2].count == 1;
+    for (int a = 0; a < 3; ++a) t.planes = (a == 0 || t.planes) && static_cast<int64_t>(t.axis[a].offsets.size()) == t.in[a];
+    t.planes = t.planes && t.images;
+
     // the panel and the tiles of positions
     const int64_t channels = std::clamp<int64_t>(blocks.channels, 1, t.reduce);
     t.blocks.channels = channels;
@@ -174,6 +197,7 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         first[a] = t.axis[a].offsets.empty() ? 0 : t.axis[a].offsets.front();
         span[a] = t.axis[a].offsets.empty() ? 0 : t.axis[a].offsets.back() - first[a];
     }
+    require(!(blocks.rows && blocks.images), "images have no rows");
     if (blocks.rows) {
         require(t.axis[0].step_in == 1 && t.axis[1].step_in == 1 && t.axis[2].step_in == 1, "rows need stride 1");
         t.blocks.tile = std::clamp<int64_t>(blocks.tile, 1, t.axis[2].count);
@@ -225,8 +249,8 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
                     }
     }
 
-    t.chunk_blocks = std::clamp<int64_t>(ceil_div(std::max<int64_t>(1, blocks.chunk), t.block), 1, t.block_count);
-    t.chunks = ceil_div(t.block_count, t.chunk_blocks);
+    t.chunks = std::min(t.block_count, ceil_div(t.produce, std::max<int64_t>(1, blocks.chunk)));
+    t.chunk_blocks = ceil_div(t.block_count, t.chunks);  // at most: the chunks share the blocks evenly
     const bool split = channels < t.reduce;  // partial sums of the whole chunk wait between panels
     t.scratch_size = (split ? t.chunk_blocks : 1) * t.block_rows * t.scratch_pitch;
     require(t.scratch_size < (int64_t{1} << 31), "the scratch is too large");

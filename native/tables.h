@@ -56,10 +56,12 @@ struct Tables {
     int64_t block;                // output channels of a block, at most; blocks are of even size
     int64_t block_count;
     int64_t block_rows;           // scratch rows of a block
-    std::vector<int64_t> packed_at;  // [block][group] offset of its weights, of one convolution group
+    std::vector<int64_t> packed_at;  // [block][group] offset of its weights, of one convolution group; equal taps share them
     int64_t packed_group;         // packed weights of one convolution group
     int64_t packed_size;          // all of them, in elements of the accumulator's type
     // panel
+    bool images;                  // each position is an image
+    bool planes;                  // and each sample of it is read
     int64_t channel_stride;       // from one channel to the next
     int64_t row_pitch;            // rows: from one padded row to the next
     int64_t panel_rows;           // rows: padded rows for each offset of the first axis
@@ -69,7 +71,7 @@ struct Tables {
     bool flat;                    // rows: the tile's rows are one long line, gaps and all
     int64_t tiles;                // of positions
     int64_t tile_grid[3];         // rows: tiles along depth (times batch), rows, columns
-    int64_t chunks, chunk_blocks; // of output channels
+    int64_t chunks, chunk_blocks; // of output channels; blocks of each, at most
     int64_t scratch_size, panel_size;  // elements for one thread
 
     int64_t block_begin(int64_t b) const { return produce * b / block_count; }

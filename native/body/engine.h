@@ -35,11 +35,15 @@ void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t f
         const int64_t cg = unit / t.block_count, b = unit % t.block_count;
         const int64_t c0 = t.block_begin(b), channels = t.block_begin(b + 1) - c0;
         const S* from = weight + cg * geo.c_in * geo.c_out * taps_all;
+        int64_t packed_to = -1;
         for (int64_t g = 0; g < group_count; ++g) {
+            const int64_t place = t.packed_at[b * group_count + g];
+            if (place <= packed_to) continue;  // shared with a group before it
+            packed_to = place;
             const PhaseGroup& group = t.groups[g];
             const int64_t rows = channels * group.phases, steps = t.reduce * group.taps;
             const int64_t tiles = (rows + t.tile_height - 1) / t.tile_height;
-            T* to = packed + cg * t.packed_group + t.packed_at[b * group_count + g];
+            T* to = packed + cg * t.packed_group + place;
             for (int64_t i = 0; i < tiles; ++i) {
                 const int64_t r0 = share(rows, tiles, i), height = share(rows, tiles, i + 1) - r0;
                 const S* row[MAX_HEIGHT];
@@ -91,15 +95,17 @@ template <class T, class S> struct Finisher {
     const Tile& tile;
     const T* zeros;      // a line of them
     const T** from;      // [phase] of a row
-    T* line;             // a finished row, where the output's type is not T
+    T* line;             // a finished row, where the output's type is not T; with channels last the block's biases
     bool stream;
+
+    const T* source(const T* scratch, int64_t channel, int64_t phase) const {
+        const Row row = t.rows[phase];
+        return row.first < 0 ? zeros : scratch + (row.first + channel * row.step) * t.scratch_pitch;
+    }
 
     void row_sources(const T* scratch, int64_t channel, int64_t phase_row, int64_t column) const {
         const int64_t nw = t.axis[2].phases;
-        for (int64_t w = 0; w < nw; ++w) {
-            const Row row = t.rows[phase_row * nw + w];
-            from[w] = row.first < 0 ? zeros : scratch + (row.first + channel * row.step) * t.scratch_pitch + column;
-        }
+        for (int64_t w = 0; w < nw; ++w) from[w] = source(scratch, channel, phase_row * nw + w) + column;
     }
 
     __attribute__((noinline)) void channels_first(const T* scratch, int64_t cg, int64_t block) const {
@@ -110,6 +116,14 @@ template <class T, class S> struct Finisher {
             const int64_t channel = cg * t.produce + c0 + c;
             const Epilogue<T> finish{args.bias ? static_cast<T>(widen(static_cast<const S*>(args.bias)[channel])) : T(0),
                                      t.geo.activation, static_cast<T>(t.geo.slope)};
+            if constexpr (sizeof(S) == sizeof(T))
+                if (t.images && t.phases >= LANES<T>) {
+                    for (int64_t f = 0; f < t.phases; ++f) from[f] = source(scratch, c, f);
+                    const int64_t pitch = t.produce * t.geo.groups * t.phases;
+                    T* to = reinterpret_cast<T*>(result) + tile.runs[0].n * pitch + channel * t.phases;
+                    weave_wide<T>(to, from, t.phases, pitch, tile.run_count, tile.run_count * t.phases, finish);
+                    continue;
+                }
             for (int64_t u = 0; u < tile.run_count; ++u) {
                 const Run& run = tile.runs[u];
                 const int64_t limit = least(W->phases * run.length, t.out[2] - W->step_out * run.q[2]);
@@ -134,13 +148,41 @@ template <class T, class S> struct Finisher {
         }
     }
 
+    // LANES channels, `step` apart, × LANES positions: transposed, finished and stored; `many` channels and `length`
+    // positions of them exist.
+    inline void positions(const T* at, int64_t step, int64_t many, S* to, int64_t pitch, int64_t length,
+                          const T* biases) const {
+        constexpr int L = LANES<T>;
+        Vec<T> v[L];
+#pragma GCC unroll 16
+        for (int c = 0; c < L; ++c) v[c] = load(at + least(c, many - 1) * step);
+        weave_vectors<T, L>(v);
+        const Vec<T> bias = load(biases);
+        const Epilogue<T> finish{T(0), t.geo.activation, static_cast<T>(t.geo.slope)};
+#pragma GCC unroll 16
+        for (int i = 0; i < L; ++i) {
+            if (i >= length) break;
+            const Vec<T> out = finish(v[i] + bias);
+            if constexpr (sizeof(S) == sizeof(T)) {
+                T* here = reinterpret_cast<T*>(to + i * pitch);
+                if (many < L) store_some<T>(here, out, many);
+                else if (stream && (reinterpret_cast<uintptr_t>(here) & (BYTES - 1)) == 0) store_past_caches<T>(here, out);
+                else store(here, out);
+            } else {
+                for (int64_t c = 0; c < many; ++c) narrow(out[c], to + i * pitch + c);
+            }
+        }
+    }
+
     __attribute__((noinline)) void channels_last(const T* scratch, int64_t cg, int64_t block) const {
         const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
         const int64_t c0 = t.block_begin(block), channels = t.block_begin(block + 1) - c0;
         const int64_t pitch = t.produce * t.geo.groups, first = cg * t.produce + c0;
         S* result = static_cast<S*>(args.result);
-        const S* bias = static_cast<const S*>(args.bias);
-        const Epilogue<T> none{T(0), t.geo.activation, static_cast<T>(t.geo.slope)};
+        constexpr int L = LANES<T>;
+        T* biases = line;
+        for (int64_t c = 0; c < channels; ++c)
+            biases[c] = args.bias ? static_cast<T>(widen(static_cast<const S*>(args.bias)[first + c])) : T(0);
         for (int64_t u = 0; u < tile.run_count; ++u) {
             const Run& run = tile.runs[u];
             for (int64_t rd = 0; rd < D->phases; ++rd) {
@@ -150,23 +192,19 @@ template <class T, class S> struct Finisher {
                     const int64_t h = H->step_out * run.q[1] + rh;
                     if (h >= t.out[1]) break;
                     S* line_at = result + ((run.n * t.out[0] + d) * t.out[1] + h) * t.out[2] * pitch + first;
-                    for (int64_t i = 0; i < run.length; ++i)
-                        for (int64_t rw = 0; rw < W->phases; ++rw) {
-                            const int64_t w = W->step_out * (run.q[2] + i) + rw;
-                            if (w >= t.out[2]) break;
-                            const Row row = t.rows[(rd * H->phases + rh) * W->phases + rw];
-                            const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + run.column + i;
-                            const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
-                            S* to = line_at + w * pitch;
-                            for (int64_t c = 0; c < channels; c += LANES<T>) {
-                                const int64_t many = least(LANES<T>, channels - c);
-                                Vec<T> v{};
-                                for (int64_t j = 0; j < many; ++j)
-                                    v[j] = at[(c + j) * step] + (bias ? static_cast<T>(widen(bias[first + c + j])) : T(0));
-                                v = none(v);
-                                for (int64_t j = 0; j < many; ++j) narrow(v[j], to + c + j);
-                            }
+                    for (int64_t rw = 0; rw < W->phases; ++rw) {
+                        const int64_t f = (rd * H->phases + rh) * W->phases + rw, w = W->step_out * run.q[2] + rw;
+                        const int64_t length = least(run.length, (t.out[2] - w + W->step_out - 1) / W->step_out);
+                        const Row row = t.rows[f];
+                        const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
+                        const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + run.column;
+                        for (int64_t c = 0; c < channels; c += L) {
+                            const int64_t many = least(L, channels - c);
+                            for (int64_t i = 0; i < length; i += L)
+                                positions(at + c * step + i, step, many, line_at + w * pitch + c + i * W->step_out * pitch,
+                                          W->step_out * pitch, least(L, length - i), biases + c);
                         }
+                    }
                 }
             }
         }
@@ -178,19 +216,22 @@ inline int64_t in_bytes(int64_t elements, int64_t size) { return (elements * siz
 template <class T, class S> void run_item(const Tables& t, const Arguments& args, int64_t item) {
     const int64_t tile_number = item % t.tiles, chunk = item / t.tiles % t.chunks, cg = item / (t.tiles * t.chunks);
     const int64_t group_count = static_cast<int64_t>(t.groups.size());
-    const int64_t b0 = chunk * t.chunk_blocks, b1 = least(t.block_count, b0 + t.chunk_blocks);
+    const int64_t b0 = share(t.block_count, t.chunks, chunk), b1 = share(t.block_count, t.chunks, chunk + 1);
     const bool split = t.blocks.channels < t.reduce;
+
+    const bool planes = t.planes && !t.geo.channels_last;  // no list of pieces
 
     constexpr int64_t E = sizeof(T);
     const int64_t panel_at = 0;
     const int64_t scratch_at = panel_at + in_bytes(t.panel_size + LANES<T>, E);
     const int64_t zeros_at = scratch_at + in_bytes(t.scratch_size + 2 * LANES<T>, E);
     const int64_t line_at = zeros_at + in_bytes(t.columns + 2 * LANES<T>, E);
-    const int64_t line_size = sizeof(S) == sizeof(T) ? 0 : t.axis[2].phases * (t.columns + LANES<T>) + LANES<T>;
+    const int64_t line_size = t.geo.channels_last ? t.block + LANES<T>
+                              : sizeof(S) == sizeof(T) ? 0 : t.axis[2].phases * (t.columns + LANES<T>) + LANES<T>;
     const int64_t from_at = line_at + in_bytes(line_size, E);
-    const int64_t runs_at = from_at + in_bytes(t.axis[2].phases, sizeof(T*));
+    const int64_t runs_at = from_at + in_bytes(t.images ? t.phases : t.axis[2].phases, sizeof(T*));
     const int64_t pieces_at = runs_at + in_bytes(most_runs(t), sizeof(Run));
-    char* memory = static_cast<char*>(arena(static_cast<size_t>(pieces_at + in_bytes(most_pieces(t), sizeof(Piece)))));
+    char* memory = static_cast<char*>(arena(static_cast<size_t>(pieces_at + in_bytes(planes ? 0 : most_pieces(t), sizeof(Piece)))));
     T* panel = reinterpret_cast<T*>(memory + panel_at);
     T* scratch = reinterpret_cast<T*>(memory + scratch_at);
     T* zeros = reinterpret_cast<T*>(memory + zeros_at);
@@ -199,7 +240,7 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     Tile tile{reinterpret_cast<Run*>(memory + runs_at), 0, reinterpret_cast<Piece*>(memory + pieces_at), 0, 0, 0};
     const int64_t plane = t.in[0] * t.in[1] * t.in[2];
     const int64_t image = t.geo.channels_last ? plane : plane * t.reduce * t.geo.groups;
-    lay_out(t, image, tile_number, &tile);
+    lay_out(t, image, tile_number, planes, &tile);
 
     const int64_t written = t.geo.batch * t.produce * t.geo.groups * t.out[0] * t.out[1] * t.out[2] * static_cast<int64_t>(sizeof(S));
     const Finisher<T, S> finisher{t, args, tile, zeros, reinterpret_cast<const T**>(memory + from_at),
@@ -209,7 +250,8 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     for (int64_t c0 = 0; c0 < t.reduce; c0 += t.blocks.channels) {
         const int64_t c1 = least(t.reduce, c0 + t.blocks.channels);
         if (group_count) {
-            if (t.geo.channels_last)
+            if (planes) pack_planes<T, S>(t, tile, source + cg * t.reduce * plane, plane, image, c0, c1, panel);
+            else if (t.geo.channels_last)
                 pack_panel_channels_last<T, S>(t, tile, source + cg * t.reduce, t.reduce * t.geo.groups, c0, c1, panel);
             else
                 pack_panel<T, S>(t, tile, source + cg * t.reduce * plane,

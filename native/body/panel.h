@@ -10,6 +10,7 @@
 
 #include "../tables.h"
 #include "vec.h"
+#include "weave.h"
 
 namespace upweave::UPWEAVE_ISA {
 
@@ -78,8 +79,8 @@ inline int64_t row_index(const Tables& t, int64_t image, int64_t n, int64_t d, i
     return n * image + (d * t.in[1] + h) * t.in[2];
 }
 
-// Runs and pieces of tile number `tile`.
-inline void lay_out(const Tables& t, int64_t image, int64_t tile, Tile* out) {
+// Runs and pieces of tile number `tile`; with `planes` the runs alone.
+inline void lay_out(const Tables& t, int64_t image, int64_t tile, bool planes, Tile* out) {
     const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
     Run* run = out->runs;
     Piece* piece = out->pieces;
@@ -117,6 +118,7 @@ inline void lay_out(const Tables& t, int64_t image, int64_t tile, Tile* out) {
         for (int64_t od : D->offsets)
             for (int64_t oh : H->offsets)
                 for (int64_t ow : W->offsets) {
+                    if (planes) continue;
                     for (Run* u = out->runs; u < run; ++u) {
                         const int64_t at = row_index(t, image, u->n, D->step_in * u->q[0] + od, H->step_in * u->q[1] + oh);
                         piece = row_pieces(out->pieces, piece, at, t.in[2], W->step_in, W->step_in * u->q[2] + ow,
@@ -184,21 +186,75 @@ __attribute__((noinline)) void pack_panel(const Tables& t, const Tile& tile, con
     }
 }
 
+// The same where each position is an image, each sample of which is read: channel c of the images, transposed.
+template <class T, class S>
+__attribute__((noinline)) void pack_planes(const Tables& t, const Tile& tile, const S* source, int64_t plane, int64_t image,
+                        int64_t first, int64_t last, T* panel) {
+    constexpr int L = LANES<T>;
+    const int64_t many = tile.run_count, padded = (many + L - 1) / L * L;
+    source += tile.runs[0].n * image;
+    for (int64_t c = first; c < last; ++c) {
+        T* to = panel + (c - first) * t.channel_stride;
+        const S* from = source + c * plane;
+        if constexpr (sizeof(S) == sizeof(T)) {
+            if (plane >= L) {
+                for (int64_t j = 0; j < many; j += L)
+                    for (int64_t o = 0;; o += L) {
+                        const int64_t at = least(o, plane - L);  // the last block overlaps the one before it
+                        Vec<T> v[L];
+#pragma GCC unroll 16
+                        for (int i = 0; i < L; ++i)  // behind the last image comes the last image
+                            v[i] = load(reinterpret_cast<const T*>(from + least(j + i, many - 1) * image + at));
+                        weave_vectors<T, L>(v);
+#pragma GCC unroll 16
+                        for (int i = 0; i < L; ++i) store(to + (at + i) * t.columns + j, v[i]);
+                        if (at + L >= plane) break;
+                    }
+                continue;
+            }
+        }
+        for (int64_t o = 0; o < plane; ++o)
+            for (int64_t j = 0; j < padded; ++j) to[o * t.columns + j] = j < many ? widen(from[j * image + o]) : T(0);
+    }
+}
+
 // The same from memory with channels last: `source` points at the group's channel 0 of sample 0, `pitch` is C.
 template <class T, class S>
 __attribute__((noinline)) void pack_panel_channels_last(const Tables& t, const Tile& tile, const S* source, int64_t pitch, int64_t first,
                                      int64_t last, T* panel) {
-    const int64_t step = t.axis[2].step_in;
-    for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p)
-        for (int64_t j = 0; j < p->length; ++j) {
-            T* to = panel + p->to + j;
-            if (p->source < 0) {
-                for (int64_t c = first; c < last && first == 0; ++c) to[(c - first) * t.channel_stride] = 0;
-                continue;
-            }
-            const S* from = source + (p->source + j * step) * pitch;
-            for (int64_t c = first; c < last; ++c) to[(c - first) * t.channel_stride] = widen(from[c]);
+    constexpr int L = LANES<T>;
+    const int64_t step = t.axis[2].step_in * pitch, channels = last - first;
+    for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p) {
+        T* to = panel + p->to;
+        if (p->source < 0) {
+            for (int64_t c = 0; c < channels && first == 0; ++c) clear_row<T>(to + c * t.channel_stride, p->length);
+            continue;
         }
+        const S* from = source + p->source * pitch + first;
+        if (channels < L) {
+            for (int64_t j = 0; j < p->length; ++j)
+                for (int64_t c = 0; c < channels; ++c) to[c * t.channel_stride + j] = widen(from[j * step + c]);
+            continue;
+        }
+        for (int64_t j = 0; j < p->length; j += L) {  // LANES positions × LANES channels are transposed
+            const int64_t many = least(L, p->length - j);
+            for (int64_t c = 0;; c += L) {
+                const int64_t at = least(c, channels - L);  // the last block overlaps the one before it
+                Vec<T> v[L];
+#pragma GCC unroll 16
+                for (int i = 0; i < L; ++i) v[i] = load_as<T>(from + least(j + i, p->length - 1) * step + at);
+                weave_vectors<T, L>(v);
+                T* row = to + at * t.channel_stride + j;
+                if (many == L) {
+#pragma GCC unroll 16
+                    for (int i = 0; i < L; ++i) store(row + i * t.channel_stride, v[i]);
+                } else {
+                    for (int i = 0; i < L; ++i) store_some<T>(row + i * t.channel_stride, v[i], many);
+                }
+                if (at + L >= channels) break;
+            }
+        }
+    }
 }
 
 }  // namespace upweave::UPWEAVE_ISA

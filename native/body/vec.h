@@ -141,6 +141,13 @@ inline void narrow(float f, bfloat16* to) {
 inline void narrow(float f, float* to) { *to = f; }
 inline void narrow(double f, double* to) { *to = f; }
 
+template <class T, class S> inline __attribute__((always_inline)) Vec<T> load_as(const S* p) {
+    if constexpr (sizeof(S) == sizeof(T)) return load(reinterpret_cast<const T*>(p));
+    Vec<T> v;
+    for (int i = 0; i < LANES<T>; ++i) v[i] = widen(p[i]);
+    return v;
+}
+
 template <class S> struct Sum { typedef float type; };  // what elements of type S are added up in
 template <> struct Sum<double> { typedef double type; };
 

@@ -100,9 +100,9 @@ inline void weave_any(T* to, const T* const* from, int stride, int64_t limit, co
 }
 
 // Strides from the number of lanes on: blocks of LANES phases × LANES positions are transposed; a last block of phases
-// overlaps the one before it.
+// overlaps the one before it. A position's phases are `pitch` from those of the position before.
 template <class T>
-inline void weave_wide(T* to, const T* const* from, int64_t stride, int64_t length, int64_t limit,
+inline void weave_wide(T* to, const T* const* from, int64_t stride, int64_t pitch, int64_t length, int64_t limit,
                        const Epilogue<T>& finish) {
     constexpr int L = LANES<T>;
     for (int64_t q = 0; q < length && q * stride < limit; q += L) {
@@ -114,8 +114,9 @@ inline void weave_wide(T* to, const T* const* from, int64_t stride, int64_t leng
             weave_vectors<T, L>(v);
             for (int64_t i = 0; i < L && q + i < length; ++i) {
                 const int64_t n = (q + i) * stride + first;
-                if (n + L <= limit) store(to + n, v[i]);
-                else if (n < limit) store_some<T>(to + n, v[i], limit - n);
+                T* at = to + (q + i) * pitch + first;
+                if (n + L <= limit) store(at, v[i]);
+                else if (n < limit) store_some<T>(at, v[i], limit - n);
             }
             if (first + L >= stride) break;
         }
@@ -136,7 +137,7 @@ inline void weave_line(T* to, const T* const* from, int64_t stride, int64_t leng
     if (stride == 4 && LANES<T> >= 4) return weave_power<T, 4, false>(to, from, limit, finish);
     if (stride == 8 && LANES<T> >= 8) return weave_power<T, 8, false>(to, from, limit, finish);
     if (stride < LANES<T>) return weave_any<T>(to, from, static_cast<int>(stride), limit, finish);
-    weave_wide<T>(to, from, stride, length, limit, finish);
+    weave_wide<T>(to, from, stride, stride, length, limit, finish);
 }
 
 // A line that does not start on a vector's boundary is written up to the next one; from there on, `skew` outputs later,

@@ -37,6 +37,11 @@ SHAPES: tuple[Problem, ...] = (
     problem((7, 64, 1, 1), (64, 19, 4, 4), stride=2, padding=1),
     problem((2, 40, 3, 3, 3), (40, 37, 4, 4, 4), stride=2, padding=1),
     problem((16, 64, 4, 4), (64, 64, 4, 4), stride=2, padding=1),
+    problem((17, 24, 3, 5), (24, 9, 4, 4), stride=2, padding=1),
+    problem((37, 12, 4, 4), (12, 5, 3, 3), stride=2, padding=1, output_padding=1),
+    problem((19, 16, 2, 3, 3), (16, 5, 3, 3, 3), stride=2, padding=1, groups=2),
+    problem((33, 32, 6), (32, 6, 5), stride=3, padding=4, groups=2),
+    problem((20, 16, 4), (16, 6, 4), stride=3, padding=1, dilation=2),
     problem((0, 4, 6), (4, 2, 3), stride=2),
 )
 

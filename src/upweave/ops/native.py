@@ -103,8 +103,8 @@ def compiled(
         direction="forward" if direction == FORWARD else "grad_input",
     )  # fmt: skip
     kernel = core.module.Kernel(
-        isa, _geometry(p, dtype, channels_last, direction, activation, slope), choice.rows, choice.tile_rows,
-        choice.tile, choice.channels, choice.chunk,
+        isa, _geometry(p, dtype, channels_last, direction, activation, slope),
+        choice.images, choice.rows, choice.tile_rows, choice.tile, choice.channels, choice.chunk,
     )  # fmt: skip
     return Compiled(kernel, kernel.layout)
 

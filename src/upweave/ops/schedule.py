@@ -8,6 +8,8 @@ groups are multiplied from it, and the phases are woven into the output. What is
     phase_rows   the panel holds zero-padded rows once; a tap is a shifted address. Packing is cheap, rows are rounded
                  up to whole vectors: for wide rows, above all with few output channels.
     stencil      phase_rows with one channel at a time: depthwise layers.
+    image_gemm   a position is a whole image, and each of its outputs a phase of its own with the taps that read inside
+                 alone: many small maps, which would read their borders' zeros for a good part of the work.
 
 Some dozens of candidates are priced with a model of the loop nest in cycles, and the cheapest one is taken. The prices
 were fitted by hand to measurements on an AVX-512 processor; they rank candidates, they do not predict times.
@@ -17,17 +19,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from .problem import Problem
 
-ALGORITHMS = ("phase_gemm", "phase_rows", "stencil")
+ALGORITHMS = ("phase_gemm", "phase_rows", "stencil", "image_gemm")
 
 PANEL = 256 * 1024
 """Bytes of a panel, at most: it should stay in the second-level cache together with a slice of the weights."""
 WORKSPACE = 2 * 1024 * 1024
 """Bytes of panel and scratch of one thread; what needs more is taken only where nothing needs less."""
+IMAGE = 1024
+"""Outputs of an image, at most, for each to be a phase of its own."""
 SLICE = 128
 """Steps that the core sums in registers before it adds them to the scratch."""
 
@@ -36,12 +40,13 @@ SLICE = 128
 class Schedule:
     """A named choice of the native core, why, and its blocks.
 
-    A work item is `tile` positions (of each of `tile_rows` rows, if `rows`) × `chunk` output channels; its panel holds
-    `channels` channels at a time. `cycles` is the model's price for the thread with the most work.
+    A work item is `tile` positions (of each of `tile_rows` rows, if `rows`; whole images, if `images`) × `chunk` output
+    channels; its panel holds `channels` channels at a time. `cycles` is the price for the thread with the most work.
     """
 
     algorithm: str
     why: str
+    images: bool
     rows: bool
     tile_rows: int
     tile: int
@@ -52,12 +57,16 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis: positions, groups of phases as (phases, taps), input offsets that they read, and their span."""
+    """One axis: positions, groups of phases as (phases, taps), input offsets that they read, and their span.
+
+    `weights` are the packed weights of all groups, of which those with the same taps share theirs.
+    """
 
     count: int
     groups: tuple[tuple[int, int], ...]
     offsets: int
     span: int
+    weights: int
 
     @property
     def phases(self) -> int:
@@ -78,6 +87,7 @@ class _Job:
     height: int
     threads: int
     strided: bool
+    images: bool = False
 
     @property
     def groups(self) -> list[tuple[int, int]]:
@@ -131,13 +141,17 @@ def schedule(
     """
     forward = direction == "forward"
     channels = (p.c_in // p.groups, p.c_out // p.groups)
-    return _cheapest(
-        _Job(
-            tuple(_axis(p, a, forward) for a in range(p.rank)), max(1, p.batch), p.groups,
-            *(channels if forward else channels[::-1]), 8 if dtype == "float64" else 4, *tile, max(1, threads),
-            not forward and max(p.stride) > 1,
-        )
+    job = _Job(
+        tuple(_axis(p, a, forward) for a in range(p.rank)), max(1, p.batch), p.groups,
+        *(channels if forward else channels[::-1]), 8 if dtype == "float64" else 4, *tile, max(1, threads),
+        not forward and max(p.stride) > 1,
     )  # fmt: skip
+    # fewer images than lanes waste lanes, and more outputs than this need more weights than they save
+    if max(p.size) > 1 and 2 * p.batch > tile[0] and math.prod(p.out) <= IMAGE:
+        axes = tuple(_unrolled(p, a, forward) for a in range(p.rank))
+        images = replace(job, axes=axes, images=True, strided=False)
+        return min(_cheapest(job), _cheapest(images), key=lambda s: s.cycles)
+    return _cheapest(job)
 
 
 @lru_cache(maxsize=1024)
@@ -148,10 +162,27 @@ def _cheapest(job: _Job) -> Schedule:
 def _axis(p: Problem, a: int, forward: bool) -> _Axis:
     k, s, d = p.kernel[a], p.stride[a], p.dilation[a]
     if not forward:
-        return _Axis(_rounded(p.size[a]), ((1, k),), k, d * (k - 1))
+        return _Axis(_rounded(p.size[a]), ((1, k),), k, d * (k - 1), k)
     if p.size[a] == 1:  # every output is a phase of its own
-        return _Axis(1, ((p.out[a], 1),), 1, 0)
-    return _Axis(_rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d))
+        return _Axis(1, ((p.out[a], 1),), 1, 0, p.out[a])
+    return _Axis(_rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d), k)
+
+
+def _unrolled(p: Problem, a: int, forward: bool) -> _Axis:
+    """An axis of which every output is a phase, and every input that is read an offset."""
+    reads: list[list[tuple[int, int]]] = [[] for _ in range(p.out[a] if forward else p.size[a])]
+    for t in range(p.kernel[a]):
+        for i in range(p.size[a]):
+            n = p.stride[a] * i + p.dilation[a] * t - p.padding[a]
+            if 0 <= n < p.out[a]:
+                reads[n if forward else i].append((i if forward else n, t))
+    members: dict[tuple[int, ...], list[tuple[int, ...]]] = {}  # the taps of each phase, by the inputs that they read
+    for phase in map(sorted, reads):
+        members.setdefault(tuple(i for i, _ in phase), []).append(tuple(t for _, t in phase))
+    groups = tuple((len(phases), len(key)) for key, phases in members.items())
+    read = {i for key in members for i in key}
+    weights = sum(len(phases) * len(phases[0]) for phases in {tuple(taps) for taps in members.values()})
+    return _Axis(1, groups, max(1, len(read)), 0, weights)
 
 
 def _rounded(count: int) -> int:
@@ -179,7 +210,11 @@ def _taps(k: int, s: int, p: int, d: int) -> tuple[tuple[tuple[int, int], ...], 
 
 
 def _candidates(job: _Job) -> Iterator[Schedule]:
-    for tile in [*_tiles_of_offsets(job), *([] if job.strided else _tiles_of_rows(job))]:
+    if job.images:
+        tiles = [*_tiles_of_images(job)]
+    else:
+        tiles = [*_tiles_of_offsets(job), *([] if job.strided else _tiles_of_rows(job))]
+    for tile in tiles:
         for chunk in _chunks(job, tile.count):
             yield _priced(job, tile, chunk)
 
@@ -203,6 +238,14 @@ def _tiles_of_offsets(job: _Job) -> Iterator[_Tile]:
             pack = job.offsets * columns * 1.5
         count, panel = -(-job.positions // columns), job.offsets * columns
         yield _Tile(0, columns, 1, columns // job.lanes, columns, runs, panel, pack, count)
+
+
+def _tiles_of_images(job: _Job) -> Iterator[_Tile]:
+    """image_gemm: no more images than it takes for eight independent sums, since their panel is large."""
+    vectors = -(-8 // job.height)
+    columns = vectors * job.lanes
+    panel = job.offsets * columns
+    yield _Tile(0, columns, 1, vectors, columns, 0, panel, 12 * panel / job.lanes, -(-job.batch // columns))
 
 
 def _tiles_of_rows(job: _Job) -> Iterator[_Tile]:
@@ -231,7 +274,8 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     """The schedule with these tiles and output channels, its panel as large as fits, and its price."""
     channels = _even(job.reduce, PANEL // (job.itemsize * tile.panel))
     panels = -(-job.reduce // channels)
-    multiply, weights = 0.0, 0
+    multiply = 0.0
+    weights = job.reduce * chunk * job.itemsize * math.prod(a.weights for a in job.axes)
     for phases, taps in job.groups:
         m = phases * chunk
         kernels = -(-m // job.height)  # of m / kernels rows and as many vectors as the registers hold beside them
@@ -243,13 +287,13 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
         loads = 0.4 / height + max(0.0, 2 / height - 1)
         multiply += tile.lines * tile.vectors * m * (steps * (1 + loads) + 3.5 * slices)
         multiply += runs * (2 * steps + 45 * slices)
-        weights += job.reduce * m * taps * job.itemsize
     # the epilogue: a vector of output, more of them where the stride is no power of two, and each piece of a line
     stride = job.axes[-1].phases
     weave = tile.positions * job.phases / job.lanes * (6 + stride % 2 * min(stride, job.lanes) * 1.5)
     weave += tile.runs * job.phases / stride * 30
-    each = multiply + chunk * weave + job.reduce * tile.pack + (weights / 24 if weights > 256 * 1024 else 0) + 400
-    kept = chunk if panels > 1 else min(chunk, max(1, 8 * job.height // job.phases))
+    each = multiply + chunk * weave + job.reduce * tile.pack + weights / 16 + 400
+    together = max((phases for phases, _ in job.groups), default=1) if job.images else job.phases
+    kept = chunk if panels > 1 else min(chunk, max(1, 8 * job.height // together))
     workspace = job.itemsize * (
         job.phases * tile.lines * tile.vectors * job.lanes * kept + tile.panel * channels
     )  # fmt: skip
@@ -259,12 +303,15 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     if workspace > WORKSPACE:
         cycles *= 4 * workspace / WORKSPACE
     what = f"{chunk * job.phases} rows (channels × phases)"
+    if job.images:
+        why = f"{what} for tiles of {tile.width} images, each of whose {job.phases} outputs reads its own inputs alone"
+        return Schedule("image_gemm", why, True, False, 1, tile.width, channels, chunk, cycles)
     if not tile.rows:
         why = f"{what} for tiles of {tile.width} positions, copied for {job.offsets} input offsets"
-        return Schedule("phase_gemm", why, False, 1, tile.width, channels, chunk, cycles)
+        return Schedule("phase_gemm", why, False, False, 1, tile.width, channels, chunk, cycles)
     why = f"{what} for tiles of {tile.rows} × {tile.width} positions, packed once for {job.offsets} input offsets"
     name = "stencil" if job.reduce == 1 else "phase_rows"
-    return Schedule(name, why, True, tile.rows, tile.width, channels, chunk, cycles)
+    return Schedule(name, why, False, True, tile.rows, tile.width, channels, chunk, cycles)
 
 
 def _even(total: int, most: int) -> int:
