@@ -79,7 +79,7 @@ def _one(name: str, want: Array, got: Array) -> Difference:
         at = _index(wild)
         reason = f"{name}{list(at)} is {got[at]}, not {want[at]}"
         return Difference(np.inf, np.inf, name, at, _place(at, want.shape), reason)
-    off = np.where(same, 0, np.abs(np.where(finite, a - b, 0)))
+    off = np.where(same, 0, np.abs(np.where(finite, a, 0) - np.where(finite, b, 0)))
     at = _index(off)
     size = float(np.linalg.norm(np.where(finite, a, 0)))
     norm = float(np.linalg.norm(off))

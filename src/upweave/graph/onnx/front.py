@@ -38,7 +38,11 @@ def from_onnx(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Graph
 
 
 def _read(path: str | os.PathLike[str], inputs: GivenShapes) -> Graph:
-    model = read_model(path)
+    return graph_of(read_model(path), inputs)
+
+
+def graph_of(model: Model, inputs: GivenShapes = None) -> Graph:
+    """The graph of a model that has been read already; arguments and errors as for `from_onnx`."""
     state, graph_inputs = _start(model, inputs)
     proto = model.proto.graph
     for node in sorted_nodes(proto.node, state.values):

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import re
 
+import numpy as np
+
 from ...errors import ModelError
-from ..ir import Merge, Pointwise, Shape, is_positional
+from ..ir import Merge, Pointwise, Shape, Weight, is_positional
 from .order import title
 from .registry import lowers
 from .state import Call, NotUnderstood, Value
@@ -52,7 +54,22 @@ def pointwise(call: Call) -> None:
     if call.is_constant(0):
         raise NotUnderstood(f"{call.op} of a constant with inputs computed at run time")
     x = call.shape()
-    call.emit(Pointwise(snake(call.op), call.op not in LINEAR), [call.input(0).name], x)
+    call.emit(
+        Pointwise(snake(call.op), call.op not in LINEAR), [call.input(0).name], x, weights=_batch_statistics(call)
+    )
+
+
+def _batch_statistics(call: Call) -> dict[str, Weight]:
+    """What batch normalisation at inference scales and shifts with, where all of it is constant; {} for others."""
+    roles = ("scale", "bias", "mean", "variance")
+    if call.op != "BatchNormalization" or call.get("training_mode", 0) or call.get("spatial", 1) != 1:
+        return {}
+    found = {r: call.input(k).weight if call.has(k) else None for k, r in enumerate(roles, 1)}
+    weights = {r: w for r, w in found.items() if w is not None}
+    if len(weights) < len(roles):
+        return {}
+    epsilon = np.array(call.get("epsilon", 1e-5), np.float64)
+    return {**weights, "epsilon": Weight(f"{call.node.output[0]}:epsilon", (), "float64", lambda: epsilon)}
 
 
 def _per_channel(v: Value, rank: int) -> bool:
@@ -62,6 +79,11 @@ def _per_channel(v: Value, rank: int) -> bool:
         return True
     padded = (1,) * (rank - len(v.shape)) + v.shape
     return all(d == 1 for a, d in enumerate(padded) if a != 1)
+
+
+def _in_front(call: Call, weights: dict[str, Weight]) -> dict[str, Weight]:
+    """The constant operand, unless the activation is the second one of a difference: that turns its sign."""
+    return {} if call.op == "Sub" and call.is_constant(0) else weights
 
 
 @lowers(*SEVERAL)
@@ -76,7 +98,9 @@ def several(call: Call) -> None:
     if len(moving) == 1 and moving[0].shape == out and not positional:
         linear = call.op in ("Add", "Sub", "Mul", "Sum", "Mean") or (call.op == "Div" and values[0] is moving[0])
         linear = linear and all(_per_channel(v, len(out)) for v in constant)
-        call.emit(Pointwise(snake(call.op), not linear), [moving[0].name], out)
+        operand = constant[0].weight if len(values) == 2 else None
+        weights = {"operand": operand} if linear and operand is not None and call.op != "Mean" else {}
+        call.emit(Pointwise(snake(call.op), not linear), [moving[0].name], out, weights=_in_front(call, weights))
         return
     enough = not positional and broadcast(call, [v.shape or () for v in moving]) == out
     taking_part = moving if enough else values

@@ -91,6 +91,16 @@ def fold_nearest_extended(
     return spec, folded, tuple(extend)
 
 
+def folded_spec(
+    conv: Conv, scale: tuple[int, ...], extension: Extension | None = None, *, symmetric: bool = False
+) -> ConvTranspose:
+    """The spec that `fold_nearest` or, with an extension, `fold_nearest_extended` gives, without any weights."""
+    ones = np.ones((conv.groups, 1, *(a.kernel for a in conv.per_axis(len(scale)))))
+    if extension is None:
+        return fold_nearest(conv, ones, scale, symmetric=symmetric)[0]
+    return fold_nearest_extended(conv, ones, scale, extension, symmetric=symmetric)[0]
+
+
 def _fold(resize: ResizeConv, weight: Array, symmetric: bool) -> tuple[ConvTranspose, Array]:
     wide = weight.astype(np.float64)
     spec, folded, _ = to_conv_transpose(phase_bank(resize, wide), boundary(resize), symmetric=symmetric)

@@ -1,0 +1,53 @@
+"""explicit-padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ...graph.ir import TransposedConvolution
+from ..identity import Identity, Proposal
+from ..nodes import Builder
+from ..view import View, title
+
+
+class ExplicitPadding(Identity):
+    """The padding that a file leaves to the runtime is written out.
+
+    ## What it matches
+    A transposed convolution of an ONNX file with `auto_pad` or `output_shape`.
+
+    ## Precondition
+    The paddings do not depend on the size: `auto_pad` never does, `output_shape` does unless the axes are fixed.
+
+    ## New weights
+    None. `pads` holds what ONNX Runtime computes from the attributes.
+
+    ## Cost
+    None.
+
+    ## Safety
+    Safe for the reading that ONNX Runtime and the operator's text since opset 11 share: other runtimes will now agree.
+
+    ## References
+    - docs/rules/implicit-padding.md
+    """
+
+    name = "explicit-padding"
+    summary = "auto_pad and output_shape → pads"
+    purpose = "portability"
+    answers = ("UW601",)
+
+    def find(self, view: View) -> Iterator[Proposal]:
+        """Every transposed convolution whose file left something open."""
+        for node in view.transposed():
+            assert isinstance(node.op, TransposedConvolution)
+            if not node.op.implicit:
+                continue
+            make = Builder.around(view, node)
+            op = replace(node.op, implicit={})
+            make.add(op, node.inputs, view.shape(node.output), node.output, node.weights, "explicit")
+            said = ", ".join(
+                f"{k} = {node.op.implicit[k]}" for k in ("auto_pad", "output_shape") if k in node.op.implicit
+            )
+            yield self.replacement(title(node), [node], make.nodes, make.shapes, f"instead of {said}")

@@ -1,0 +1,268 @@
+"""A graph, or a piece of one, run on NumPy arrays: slow, plain, in whatever precision its input has.
+
+Certificates use it to compare the two sides of a single rewrite in float64, where rounding hides nothing; the tests
+use it as the meaning of a graph. Operators are computed by their definition, a tap at a time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import UpweaveError
+from ..graph.ir import (
+    Concat,
+    Constant,
+    Convolution,
+    Merge,
+    Node,
+    Op,
+    Pad,
+    PixelShuffle,
+    PixelUnshuffle,
+    Pointwise,
+    Resize,
+    Slice,
+    TransposedConvolution,
+)
+from .affine import affine
+
+Array = npt.NDArray[Any]
+
+
+class NotInterpreted(UpweaveError):
+    """This operator is not computed here; the message names it."""
+
+
+def run(nodes: Iterable[Node], values: Mapping[str, Array]) -> dict[str, Array]:
+    """All values after the nodes have run, in their order. Raises `NotInterpreted` for what is not computed here."""
+    found = dict(values)
+    for node in nodes:
+        found[node.output] = compute(node, [found[v] for v in node.inputs])
+    return found
+
+
+def compute(node: Node, inputs: list[Array]) -> Array:
+    """The output of one node."""
+    for kind, function in _TABLE.items():
+        if isinstance(node.op, kind):
+            return np.asarray(function(node, inputs))
+    raise NotInterpreted(f"{type(node.op).__name__} is not computed on NumPy arrays")
+
+
+def _convolution(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, Convolution)
+    w, g = _numbers(node, "weight", x), op.spec.groups
+    rank = w.ndim - 2
+    axes = op.spec.per_axis(rank)
+    x = np.pad(x, [(0, 0)] * (x.ndim - rank) + [(a.begin, a.end) for a in axes])
+    out = [(n - a.dilation * (a.kernel - 1) - 1) // a.stride + 1 for n, a in zip(x.shape[-rank:], axes, strict=True)]
+    y: Array = np.zeros((x.shape[0], g, w.shape[0] // g, *out), x.dtype)
+    x = x.reshape(x.shape[0], g, x.shape[1] // g, *x.shape[2:])
+    w = w.reshape(g, w.shape[0] // g, *w.shape[1:])
+    for t in np.ndindex(*w.shape[3:]):
+        at: tuple[Any, ...] = tuple(
+            slice(a.dilation * i, a.dilation * i + a.stride * (n - 1) + 1, a.stride)
+            for a, i, n in zip(axes, t, out, strict=True)
+        )
+        y += np.einsum("goc,bgc...->bgo...", w[(..., *t)], x[(..., *at)])
+    return _with_bias(node, y.reshape(y.shape[0], -1, *out))
+
+
+def _transposed(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, TransposedConvolution)
+    w, g = _numbers(node, "weight", x), op.spec.groups
+    rank = w.ndim - 2
+    axes = op.spec.per_axis(rank)
+    size = x.shape[-rank:]
+    full = [
+        a.stride * (n - 1) + a.dilation * (a.kernel - 1) + 1 + a.output_padding for n, a in zip(size, axes, strict=True)
+    ]
+    y: Array = np.zeros((x.shape[0], g, w.shape[1], *full), x.dtype)
+    x = x.reshape(x.shape[0], g, x.shape[1] // g, *size)
+    w = w.reshape(g, w.shape[0] // g, *w.shape[1:])
+    for t in np.ndindex(*w.shape[3:]):
+        at: tuple[Any, ...] = tuple(
+            slice(a.dilation * i, a.dilation * i + a.stride * (n - 1) + 1, a.stride)
+            for a, i, n in zip(axes, t, size, strict=True)
+        )
+        y[(..., *at)] += np.einsum("gco,bgc...->bgo...", w[(..., *t)], x)
+    crop: tuple[Any, ...] = tuple(slice(a.begin, n - a.end) for n, a in zip(full, axes, strict=True))
+    return _with_bias(node, y.reshape(y.shape[0], -1, *full)[(..., *crop)])
+
+
+def _with_bias(node: Node, y: Array) -> Array:
+    if "bias" not in node.weights:
+        return y
+    return y + _numbers(node, "bias", y).reshape(-1, *(1,) * (y.ndim - 2))
+
+
+def _numbers(node: Node, role: str, like: Array) -> Array:
+    found = node.weights[role].load() if role in node.weights else None
+    if found is None:
+        raise NotInterpreted(f"{node.name} has no numbers for its {role}")
+    return found.astype(like.dtype)
+
+
+def _resize(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, Resize)
+    if op.mode != "nearest" or any(s.denominator != 1 for s in op.scale):
+        raise NotInterpreted(f"a {op.mode} resize by {', '.join(map(str, op.scale))} is not computed on NumPy arrays")
+    for dim, s in zip(op.dims, op.scale, strict=True):
+        x = np.repeat(x, int(s), axis=dim)
+    return x
+
+
+def _shuffle(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, PixelShuffle)
+    rank, f = len(op.factor), op.factor
+    lead, size = x.shape[: -rank - 1], x.shape[-rank:]
+    n, c = len(lead), x.shape[-rank - 1] // math.prod(f)
+    if op.order == "CRD":
+        split, phases, channel = x.reshape(*lead, c, *f, *size), range(n + 1, n + 1 + rank), n
+    else:
+        split, phases, channel = x.reshape(*lead, *f, c, *size), range(n, n + rank), n + rank
+    pairs = [d for a, p in enumerate(phases) for d in (n + 1 + rank + a, p)]
+    woven = split.transpose(*range(n), channel, *pairs)
+    return woven.reshape(*lead, c, *(s * k for s, k in zip(size, f, strict=True)))
+
+
+def _unshuffle(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, PixelUnshuffle)
+    rank, f = len(op.factor), op.factor
+    lead, size = x.shape[: -rank - 1], x.shape[-rank:]
+    n = len(lead)
+    split = x.reshape(*lead, x.shape[-rank - 1], *(d for s, k in zip(size, f, strict=True) for d in (s // k, k)))
+    small = [n + 1 + 2 * a for a in range(rank)]
+    phases = [n + 2 + 2 * a for a in range(rank)]
+    order = (n, *phases) if op.order == "CRD" else (*phases, n)
+    return split.transpose(*range(n), *order, *small).reshape(
+        *lead, -1, *(s // k for s, k in zip(size, f, strict=True))
+    )
+
+
+_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def _pad(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, Pad)
+    if op.mode not in _MODES:
+        raise NotInterpreted(f"padding by {op.mode} is not computed on NumPy arrays")
+    more = [(max(0, b), max(0, e)) for b, e in op.pads]
+    padded = np.pad(x, more, _MODES[op.mode])  # type: ignore[call-overload]
+    cut = tuple(slice(max(0, -b), n - max(0, -e)) for n, (b, e) in zip(padded.shape, op.pads, strict=True))
+    return np.asarray(padded[cut])
+
+
+def _slice(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, Slice)
+    stop = None if op.step < 0 and op.stop < 0 else op.stop
+    return np.asarray(x[(slice(None),) * op.dim + (slice(op.start, stop, op.step),)])
+
+
+def _concat(node: Node, inputs: list[Array]) -> Array:
+    assert isinstance(node.op, Concat)
+    return np.concatenate(inputs, axis=node.op.dim)
+
+
+_MERGES: dict[str, Callable[..., Any]] = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "sum": np.add,
+    "min": np.minimum,
+    "max": np.maximum,
+}
+
+
+def _merge(node: Node, inputs: list[Array]) -> Array:
+    assert isinstance(node.op, Merge)
+    if node.op.kind not in _MERGES:
+        raise NotInterpreted(f"{node.op.kind} of several tensors is not computed on NumPy arrays")
+    total = inputs[0]
+    for x in inputs[1:]:
+        total = np.asarray(_MERGES[node.op.kind](total, x))
+    return total
+
+
+def _sigmoid(x: Array) -> Any:
+    return 0.5 * (1 + np.tanh(0.5 * x))
+
+
+def _instance(x: Array) -> Any:
+    dims = tuple(range(2, x.ndim))
+    return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + 1e-5)
+
+
+def _group(x: Array) -> Any:
+    dims = tuple(range(1, x.ndim))
+    return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + 1e-5)
+
+
+_FUNCTIONS: dict[str, Callable[[Array], Any]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "sigmoid": _sigmoid,
+    "tanh": np.tanh,
+    "abs": np.abs,
+    "neg": np.negative,
+    "sin": np.sin,
+    "exp": np.exp,
+    "identity": lambda x: x,
+    "dropout": lambda x: x,
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    # The parameters of the following are not in the graph. Any values show whether an operator was moved rightly: they
+    # are the same on both sides.
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+    "clip": lambda x: np.clip(x, -1, 1),
+    "hard_sigmoid": lambda x: np.clip(0.2 * x + 0.5, 0, 1),
+    "gelu": lambda x: x * _sigmoid(1.702 * x),
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "instance_normalization": _instance,
+    "group_normalization": _group,
+}
+
+
+def _pointwise(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, Pointwise)
+    if (found := affine(node)) is not None:
+        column = (-1,) + (1,) * (x.ndim - 2)
+        scale, shift = (v.astype(x.dtype).reshape(column) for v in (found.scale, found.shift))
+        return np.asarray(x * scale + shift)
+    if op.kind not in _FUNCTIONS:
+        raise NotInterpreted(f"{op.kind} is not computed on NumPy arrays")
+    return np.asarray(_FUNCTIONS[op.kind](x))
+
+
+def _constant(node: Node, inputs: list[Array]) -> Array:
+    found = node.weights["value"].load() if "value" in node.weights else None
+    if found is None:
+        raise NotInterpreted(f"the constant {node.name} has no numbers")
+    return np.asarray(found)
+
+
+_TABLE: dict[type[Op], Callable[[Node, list[Array]], Array]] = {
+    Convolution: _convolution,
+    TransposedConvolution: _transposed,
+    Resize: _resize,
+    PixelShuffle: _shuffle,
+    PixelUnshuffle: _unshuffle,
+    Pad: _pad,
+    Slice: _slice,
+    Concat: _concat,
+    Merge: _merge,
+    Pointwise: _pointwise,
+    Constant: _constant,
+}

@@ -1,0 +1,1 @@
+"""ONNX files in and out: what of a file may be rewritten, the edited file, and running both."""

@@ -1,0 +1,147 @@
+"""Running ONNX models: on ONNX Runtime or OpenVINO where they are installed, else on ONNX's own reference."""
+
+from __future__ import annotations
+
+import importlib.util
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from ...errors import UpweaveError
+from ...graph.ir import Shape
+from ...graph.onnx.inputs import declared_shape
+from ...graph.onnx.reader import tensors
+from .store import LARGEST, save
+
+Feeds: TypeAlias = dict[str, npt.NDArray[Any]]
+Run: TypeAlias = Callable[[Feeds], Mapping[str, npt.NDArray[Any]]]
+
+
+def is_installed(runtime: str) -> bool:
+    """Whether a runtime can be imported."""
+    return importlib.util.find_spec(runtime) is not None
+
+
+def best_runtime(target: str) -> str:
+    """What to compare models with: the target itself if it is a runtime that is installed, else ONNX Runtime, else
+    ONNX's reference implementation."""
+    for name in (target, "onnxruntime"):
+        if name in ("onnxruntime", "openvino") and is_installed(name):
+            return name
+    return "onnx.reference"
+
+
+def load(model: onnx.ModelProto, runtime: str) -> Run:
+    """A function that runs the model, whose weights are in memory. Raises whatever the runtime raises for a model that
+    it refuses."""
+    if runtime == "onnx.reference":
+        from onnx.reference import ReferenceEvaluator
+
+        evaluator = ReferenceEvaluator(model)
+        return lambda feeds: dict(zip(evaluator.output_names, evaluator.run(None, feeds), strict=True))
+    with tempfile.TemporaryDirectory() as folder:
+        source: Any
+        if sum(len(t.raw_data) for t in tensors(model.graph)) > LARGEST:
+            copy = onnx.ModelProto()
+            copy.CopyFrom(model)
+            source = str(save(copy, Path(folder) / "model.onnx", external=True))
+        else:
+            source = model.SerializeToString()
+        return _onnxruntime(source) if runtime == "onnxruntime" else _openvino(source)
+
+
+def _onnxruntime(source: Any) -> Run:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    session = ort.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+    names = [o.name for o in session.get_outputs()]
+    return lambda feeds: dict(zip(names, session.run(None, feeds), strict=True))
+
+
+def _openvino(source: Any) -> Run:
+    import openvino as ov
+
+    core = ov.Core()
+    settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "ENABLE_CPU_PINNING": False}
+    compiled = core.compile_model(core.read_model(source), "CPU", settings)
+    request = compiled.create_infer_request()
+    names = [o.any_name for o in compiled.outputs]
+    return lambda feeds: {n: np.array(v) for n, v in zip(names, request.infer(feeds).values(), strict=True)}
+
+
+def random_inputs(
+    model: onnx.ModelProto, shapes: Mapping[str, Shape], given: Feeds | None = None
+) -> Iterator[tuple[str, Feeds]]:
+    """Inputs to compare on: the given ones, random ones at these shapes, and at other, odd sizes of dynamic axes."""
+    if given is not None:
+        yield "the given inputs", given
+    infos = [i for i in model.graph.input if i.name not in {t.name for t in model.graph.initializer}]
+    open_axes = _open_axes(infos, shapes)
+    tried: set[tuple[Shape, ...]] = set()
+    for seed, change in enumerate((lambda n, a: n, lambda n, a: n, *_CHANGES)):
+        sizes = {
+            i.name: tuple(change(n, a) if (i.name, a) in open_axes else n for a, n in enumerate(shapes[i.name]))
+            for i in infos
+        }
+        key = tuple(sizes.values())
+        if seed > 1 and key in tried:
+            continue
+        tried.add(key)
+        rng = np.random.default_rng(seed)
+        loud = 10.0 if seed == 1 else 1.0
+        feeds = {i.name: _random(rng, sizes[i.name], i.type.tensor_type.elem_type, loud) for i in infos}
+        said = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in sizes.items())
+        yield f"random {said}" + (" times 10" if seed == 1 else ""), feeds
+
+
+_CHANGES: tuple[Callable[[int, int], int], ...] = (
+    lambda n, a: n if a < 2 else max(3, n // 2 | 1),
+    lambda n, a: n + 1 if a == 0 else n if a == 1 else max(5, n // 3 * 2 | 1),
+    lambda n, a: n if a < 2 else max(8, n // 4 * 2),
+)
+"""How dynamic axes are changed: the batch, and space to odd sizes and to an even one."""
+
+
+def _open_axes(infos: list[onnx.ValueInfoProto], shapes: Mapping[str, Shape]) -> set[tuple[str, int]]:
+    """The dynamic axes, as (input, axis)."""
+    found: set[tuple[str, int]] = set()
+    for i in infos:
+        dims = declared_shape(i)
+        found |= {(i.name, a) for a in range(len(shapes[i.name])) if dims is None or isinstance(dims[a], str)}
+    return found
+
+
+def _random(rng: np.random.Generator, shape: Shape, elem: int, loud: float) -> npt.NDArray[Any]:
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(elem or onnx.TensorProto.FLOAT)
+    if dtype.kind == "b":
+        return rng.integers(0, 2, shape).astype(bool)
+    if dtype.kind in "iu":
+        return rng.integers(0, 8, shape).astype(dtype)
+    if dtype.kind != "f":
+        raise UpweaveError(f"inputs of type {dtype} cannot be made up; give them with --inputs file.npz")
+    return (loud * rng.standard_normal(shape)).astype(dtype)
+
+
+def compare_times(old: Run, new: Run, feeds: Feeds, *, seconds: float = 4.0, least: int = 5) -> tuple[float, float]:
+    """Median seconds of both models, run in turns after a warm-up, for about `seconds`."""
+    times: tuple[list[float], list[float]] = ([], [])
+    for run in (old, new):
+        run(feeds)
+    start = perf_counter()
+    while len(times[0]) < least or perf_counter() - start < seconds:
+        for run, found in zip((old, new), times, strict=True):
+            began = perf_counter()
+            run(feeds)
+            found.append(perf_counter() - began)
+        if perf_counter() - start > 6 * seconds and len(times[0]) >= 2:
+            break
+    return median(times[0]), median(times[1])

@@ -1,0 +1,205 @@
+"""An ONNX file as something to rewrite: its graph, which nodes of the file stand behind which node of the graph, and
+which of them must stay as they are."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import onnx
+
+from ...errors import ModelError
+from ...graph.ir import (
+    Constant,
+    Convolution,
+    Graph,
+    Node,
+    Pad,
+    Pointwise,
+    Resize,
+    TransposedConvolution,
+)
+from ...graph.onnx.front import graph_of
+from ...graph.onnx.inputs import GivenShapes, declared_shape
+from ...graph.onnx.order import reads
+from ...graph.onnx.reader import Model, read_model
+from .sizes import Symbols
+
+LEAST_OPSET = 7
+"""Older files broadcast in another way; nothing of them is rewritten."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file that was read.
+
+    Attributes:
+        model: the file, its weights not decoded.
+        graph: what it computes, at the given sizes.
+    """
+
+    model: Model
+    graph: Graph
+
+    @property
+    def proto(self) -> onnx.GraphProto:
+        """The file's own graph."""
+        return self.model.proto.graph
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's operators that the file uses."""
+        return self.model.opset
+
+    @cached_property
+    def writers(self) -> dict[str, onnx.NodeProto]:
+        """The node of the file that writes each value."""
+        return {o: n for n in self.proto.node for o in n.output if o}
+
+    @cached_property
+    def initialisers(self) -> dict[str, onnx.TensorProto]:
+        """The tensors of the file by name."""
+        return {t.name: t for t in self.proto.initializer}
+
+    @cached_property
+    def replaceable(self) -> frozenset[str]:
+        """Initialisers that a caller may replace, since they are inputs too (from IR version 4 on: on purpose)."""
+        if self.model.proto.ir_version < 4:
+            return frozenset()
+        return frozenset(i.name for i in self.proto.input) & frozenset(self.initialisers)
+
+    @cached_property
+    def fixed(self) -> frozenset[str]:
+        """The values that do not depend on any input."""
+        known = {*self.initialisers, *(s.values.name for s in self.proto.sparse_initializer)}
+        for node in self.proto.node:  # in topological order, or the rest is taken as not fixed
+            needs = reads(node)
+            random = node.op_type.startswith("Random") or node.op_type in ("Multinomial", "Bernoulli")
+            if all(v in known for v in needs) and not random:
+                known.update(o for o in node.output if o)
+        return frozenset(known)
+
+    @cached_property
+    def is_dynamic(self) -> bool:
+        """True if some axis of an input has no fixed size."""
+        shapes = [declared_shape(i) for i in self.proto.input if i.name not in self.initialisers]
+        return any(s is None or any(isinstance(d, str) for d in s) for s in shapes)
+
+    @cached_property
+    def symbols(self) -> Symbols:
+        """The integer arithmetic of the file."""
+        ranks = {v: len(s) for v, s in self.graph.shapes.items()}
+        return Symbols(self.writers, self.initialisers, self.model.folder, ranks)
+
+    @cached_property
+    def behind(self) -> dict[str, onnx.NodeProto]:
+        """The node of the file that a node of the graph belongs to: the one that writes its output, or, for an inner
+        value, the output of the node behind."""
+        readers = self.graph.consumers()
+        out: dict[str, onnx.NodeProto] = {}
+        for node in reversed(self.graph.nodes):
+            if isinstance(node.op, Constant):
+                continue  # others of the file may read the same numbers as parameters
+            written = self.writers.get(node.output)
+            if written is None and (behind := readers.get(node.output)):
+                written = out.get(behind[0].name)
+            if written is not None:
+                out[node.name] = written
+        return out
+
+    @cached_property
+    def frozen(self) -> dict[str, str]:
+        """The nodes of the graph that no rewrite may touch, each with the reason."""
+        return {n.name: r for n in self.graph.nodes if (r := self._why_frozen(n))}
+
+    def _why_frozen(self, node: Node) -> str:
+        own = self.behind.get(node.name)
+        if own is None:
+            return ""
+        if self.opset < LEAST_OPSET:
+            return f"the file uses opset {self.opset}; files before opset {LEAST_OPSET} are left as they are"
+        given = [v for v in own.input if v in self.replaceable]
+        if given:
+            return f"'{given[0]}' is an input with a default, which a caller may replace"
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in own.attribute}
+        if isinstance(node.op, (Convolution, TransposedConvolution)):
+            return self._frozen_convolution(node, own, attributes)
+        if isinstance(node.op, Resize):
+            return self._frozen_resize(node, own)
+        if isinstance(node.op, Pad) and own.op_type == "Pad":
+            late = [v for v in own.input[1:] if v and not self.symbols.is_number(v) and v not in self.fixed]
+            return f"its paddings are computed at run time ('{late[0]}')" if late else ""
+        if isinstance(node.op, Pointwise) and node.op.kind == "dropout":
+            training = len(own.input) > 2 and own.input[2] and not self._is_false(own.input[2])
+            return "dropout in training mode" if training else ""
+        if isinstance(node.op, Pointwise) and attributes.get("training_mode"):
+            return "batch normalisation in training mode"
+        return ""
+
+    def _frozen_convolution(self, node: Node, own: onnx.NodeProto, attributes: dict[str, Any]) -> str:
+        if own.op_type not in ("Conv", "ConvTranspose"):
+            return f"{own.op_type} is quantised"
+        late = [v for v in own.input[1:] if v and v not in self.fixed]
+        if late:
+            return f"its weights are computed at run time ('{late[0]}')"
+        mode = attributes.get("auto_pad", b"NOTSET").decode()
+        strided = any(s > 1 for s in attributes.get("strides", ()))
+        if self.is_dynamic and isinstance(node.op, Convolution) and mode.startswith("SAME") and strided:
+            return "auto_pad with a stride depends on the size, which is not fixed"
+        if self.is_dynamic and "output_shape" in attributes:
+            return "output_shape fixes the size, and with it paddings that depend on a size that is not fixed"
+        return ""
+
+    def _frozen_resize(self, node: Node, own: onnx.NodeProto) -> str:
+        if own.op_type not in ("Resize", "Upsample"):
+            return ""
+        x = self.symbols.origin(own.input[0])
+        values = [v for v in own.input[1:] if v]
+        if all(self.symbols.is_number(v) or v in self.fixed for v in values):
+            # Sizes that are numbers are a factor at this size alone.
+            by_size = isinstance(node.op, Resize) and node.op.by_size
+            return "it asks for a fixed size, which is no fixed factor" if by_size and self.is_dynamic else ""
+        if not self.is_dynamic:
+            return ""
+        assert isinstance(node.op, Resize)
+        for v in values:
+            terms = self.symbols.terms(v)
+            if terms is None:
+                return "its size is computed at run time in a way that is no whole multiple for every size"
+            if not node.op.by_size:
+                continue
+            for dim in node.op.dims:
+                t = terms[dim] if dim < len(terms) else None
+                if t is None or t.value != x or t.dim != dim or t.factor.denominator != 1:
+                    whose = f"that of '{t.value}'" if t is not None and t.value else "a number"
+                    return f"its size on axis {dim} is {whose}, not a whole multiple of its input's for every size"
+        return ""
+
+    def _is_false(self, value: str) -> bool:
+        tensor = self.initialisers.get(value)
+        return tensor is not None and not onnx.numpy_helper.to_array(tensor).any()
+
+
+def read_source(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Source:
+    """Read a file; dynamic axes that have no shape given are tried at sizes that models usually take.
+
+    Raises `ModelError` for what is no sound model.
+    """
+    model = read_model(path)
+    return Source(model, graph_of(model, inputs))
+
+
+def suggested_shapes(model: Model) -> dict[str, tuple[int, ...]]:
+    """Sizes for the dynamic axes of a file: batch 1, other unnamed first axes 1, space 64."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    known = {t.name for t in model.proto.graph.initializer}
+    for info in model.proto.graph.input:
+        dims = declared_shape(info)
+        if info.name in known or not info.type.HasField("tensor_type"):
+            continue
+        if dims is None:
+            raise ModelError(f"input '{info.name}' has no declared shape; give one with --input {info.name}=1x3x64x64")
+        shapes[info.name] = tuple(d if isinstance(d, int) else (1 if a == 0 else 64) for a, d in enumerate(dims))
+    return shapes
