@@ -70,7 +70,7 @@ def accelerate(
     candidates: dict[str, tuple[Decisions, nn.Module, list[Choice]]] = {}
     for last in layouts:
         choices = choose(found, last, seconds / 2 / len(layouts) if measure else 0)
-        decisions = decided(choices, model, last)
+        decisions = decided(choices, found, last)
         if decisions.are_none:
             continue
         candidate = _certified(model, decisions, call, original, limit, contiguous, notes)
@@ -104,15 +104,10 @@ def _plain(model: nn.Module, call: Call) -> Any:
 def _observe(model: nn.Module, call: Call, notes: list[str]) -> Observation:
     copy = shared_copy(model)
     try:
-        return observe(copy, *call)[0]
+        return observe(copy, call)[0]
     except Exception as error:
         notes.append(f"resizes are not deferred: the model does not take them: {type(error).__name__}: {error}")
-    found = Observation()
-    from .observe import _transposed
-
-    with _transposed(copy, found):
-        _plain(copy, call)
-    return found
+    return observe(copy, call, defer=False)[0]
 
 
 def _certified(
@@ -126,7 +121,7 @@ def _certified(
 ) -> tuple[Decisions, nn.Module] | None:
     """The decisions, or as much of them as gives the model's outputs, with the module made so."""
     tried = [("", decisions), ("deferred resizes", decisions.without_folds())]
-    tried += [("transposed convolutions", decisions.without_transposed())]
+    tried += [("convolutions in other ways", decisions.without_layers())]
     for dropped, less in tried:
         if less.are_none or (dropped and less == decisions):
             continue

@@ -1,7 +1,8 @@
 """How each layer runs fastest in a layout: by measurement on the shapes that were seen, or by counting.
 
 For a fold: "keep" (resize, then convolve), or the folded transposed convolution by the "native" core or by PyTorch
-("torch"). For a transposed convolution: "native" or "torch".
+("torch"). For a transposed convolution: "native" or "torch". For an ordinary convolution of stride 1: PyTorch's
+("torch"), or the transposed one with the flipped kernel by the core ("native").
 """
 
 from __future__ import annotations
@@ -12,15 +13,15 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from ...nn.functional import run_layer
 from ...ops import native
 from ...ops.torch.layout import CHANNELS_LAST
 from .clock import race
-from .decisions import Decisions
+from .decisions import Decisions, Way
 from .deferred import Deferred, How, Part
-from .observe import Fold, Observation, Transposed
+from .modules import stride_one
+from .observe import Fold, Layer, Observation
 
 MARGIN = 0.97
 """A way must take less than this share of the original's time: less is noise, and the original needs no certificate."""
@@ -34,12 +35,13 @@ class Choice:
 
     Attributes:
         path: the convolution's.
-        rewrite: "fold-nearest" or "conv-transpose".
+        rewrite: "fold-nearest", "conv-transpose" or "conv".
         way: "keep", "native" or "torch".
         times: seconds of each way, all calls of a run together; empty where it was not measured.
         multiplies, folded: before and after, all calls of a run together.
         sites: modules that resize in front of it.
         reason: in words.
+        is_layer: False where a function was called, not a module of PyTorch's convolutions.
     """
 
     path: str
@@ -50,6 +52,7 @@ class Choice:
     folded: int
     sites: tuple[str, ...]
     reason: str
+    is_layer: bool = True
 
     @property
     def applies(self) -> bool:
@@ -67,12 +70,44 @@ def choose(found: Observation, channels_last: bool, seconds: float) -> list[Choi
     folds: dict[str, list[Fold]] = {}
     for fold in found.folds:
         folds.setdefault(fold.path, []).append(fold)
-    layers: dict[str, list[Transposed]] = {}
-    for seen in found.transposed:
+    layers: dict[str, list[Layer]] = {}
+    for seen in _considered(found.layers):
         layers.setdefault(seen.path, []).append(seen)
-    each = seconds / max(1, len(found.folds) + len(found.transposed))
+    each = seconds / max(1, len(found.folds) + len({_kind(x) for many in layers.values() for x in many}))
+    known: dict[Any, dict[str, float]] = {}
     choices = [_choose_fold(path, many, channels_last, each) for path, many in folds.items()]
-    return choices + [_choose_layer(path, many, channels_last, each) for path, many in layers.items()]
+    return choices + [_choose_layer(path, many, channels_last, each, known) for path, many in layers.items()]
+
+
+SHARE = 0.01
+"""An ordinary convolution with a smaller share of the multiplications is left alone: nothing is to be won."""
+
+NARROW = 16
+"""Unless it has so few output channels, which PyTorch's convolutions do not do well."""
+
+
+def _considered(layers: list[Layer]) -> list[Layer]:
+    total = sum(x.times * x.multiplies for x in layers)
+    found = []
+    for x in layers:
+        layer = x.layer
+        if not layer.transposed and (
+            any(s != 1 for s in layer.stride) or not isinstance(layer.padding, tuple) or layer.padding_mode != "zeros"
+            or any(p > d * (k - 1) for p, d, k in zip(layer.padding, layer.dilation, layer.kernel_size, strict=True))
+            or (x.times * x.multiplies < SHARE * total and layer.out_channels > NARROW)
+        ):  # fmt: skip
+            continue
+        found.append(x)
+    return found
+
+
+def _kind(x: Layer) -> Any:
+    """What two layers that take the same time have in common."""
+    layer = x.layer
+    return (
+        x.shape, x.output_size, tuple(layer.weight.shape), layer.stride, layer.padding, layer.output_padding,
+        layer.groups, layer.dilation, layer.transposed, layer.bias is None, layer.weight.dtype,
+    )  # fmt: skip
 
 
 def _choose_fold(path: str, folds: list[Fold], channels_last: bool, seconds: float) -> Choice:
@@ -88,27 +123,29 @@ def _choose_fold(path: str, folds: list[Fold], channels_last: bool, seconds: flo
         ("auto", f"{before / after:.2f} times fewer multiplications") if after < before else
         ("keep", "no fewer multiplications")
     )  # fmt: skip
-    return Choice(path, "fold-nearest", way, times, before, after, sites, reason)
+    return Choice(path, "fold-nearest", way, times, before, after, sites, reason, folds[0].is_layer)
 
 
-def _choose_layer(path: str, seen: list[Transposed], channels_last: bool, seconds: float) -> Choice:
-    multiplies = 0
+def _choose_layer(
+    path: str, seen: list[Layer], channels_last: bool, seconds: float, known: dict[Any, dict[str, float]]
+) -> Choice:
+    multiplies = sum(one.times * one.multiplies for one in seen)
+    transposed = seen[0].layer.transposed
     times: dict[str, float] = {}
     for one in seen:
-        weight = one.layer.weight
-        positions = torch.Size(one.shape[-(weight.dim() - 2):]).numel()  # type: ignore[operator]
-        batch = one.shape[0] if len(one.shape) == weight.dim() else 1  # type: ignore[operator]
-        multiplies += one.times * batch * positions * weight.numel()  # type: ignore[operator]
         if seconds and native.available():
-            for way, t in race(_layer_ways(one, channels_last), seconds).items():
+            kind = _kind(one)
+            if kind not in known:
+                known[kind] = race(_layer_ways(one, channels_last), seconds)
+            for way, t in known[kind].items():
                 times[way] = times.get(way, 0.0) + t * one.times
     if not native.available():
         way, reason = "torch", f"native core not available: {native.why_not()}"
     elif times:
         way, reason = _fastest(times, "torch")
     else:
-        way, reason = "native", "not measured"
-    return Choice(path, "conv-transpose", way, times, multiplies, multiplies, (), reason)
+        way, reason = ("native" if transposed else "torch"), "not measured"
+    return Choice(path, "conv-transpose" if transposed else "conv", way, times, multiplies, multiplies, (), reason)
 
 
 def _fastest(times: dict[str, float], original: str) -> tuple[str, str]:
@@ -141,7 +178,7 @@ def _fold_ways(fold: Fold, channels_last: bool) -> dict[str, Callable[[], Any]]:
     return {name: way(name) for name in ways}
 
 
-def _layer_ways(seen: Transposed, channels_last: bool) -> dict[str, Callable[[], Any]]:
+def _layer_ways(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]]:
     layer: Any = seen.layer
     weight = layer.weight.detach()
     x = torch.randn(seen.shape, dtype=weight.dtype)
@@ -149,7 +186,19 @@ def _layer_ways(seen: Transposed, channels_last: bool) -> dict[str, Callable[[],
         x, weight = (t.contiguous(memory_format=CHANNELS_LAST[x.dim()]) for t in (x, weight))
     bias = None if layer.bias is None else layer.bias.detach()
     functions: Any = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
-    conv = functions[len(layer.stride)]
+    conv: Any = functions[len(layer.stride)]
+    if not layer.transposed:
+        numbers = (layer.stride, layer.padding, layer.dilation, layer.groups)
+
+        def stride_one_way() -> Any:
+            with torch.no_grad():
+                return stride_one(x, weight, bias, layer.padding, layer.dilation, layer.groups, None)
+
+        def plain_way() -> Any:
+            with torch.no_grad():
+                return _CONV[len(layer.stride)](x, weight, bias, *numbers)
+
+        return {"torch": plain_way, "native": stride_one_way}
     extra = layer._output_padding(
         x, list(seen.output_size) if seen.output_size is not None else None, layer.stride, layer.padding,
         layer.kernel_size, len(layer.stride), layer.dilation,
@@ -169,23 +218,29 @@ def _layer_ways(seen: Transposed, channels_last: bool) -> dict[str, Callable[[],
     return {"torch": torch_way, "native": native_way}
 
 
-def decided(choices: list[Choice], model: nn.Module, channels_last: bool) -> Decisions:
-    """The decisions that follow from the choices."""
+def decided(choices: list[Choice], found: Observation, channels_last: bool, fuse: bool = True) -> Decisions:
+    """The decisions that follow from the choices; with `fuse`, convolutions wait for the normalisation behind them."""
     sites: dict[str, str] = {}
-    folds: dict[str, str] = {}
-    transposed: dict[str, str] = {}
-    modules = dict(model.named_modules())
+    deferred: dict[str, str] = {}
+    plain: dict[str, str] = {}
+    paths = {x.path for x in found.layers} | set(found.chains)
     for choice in choices:
-        if choice.rewrite == "conv-transpose":
+        if choice.rewrite != "fold-nearest":
             if choice.applies:
-                transposed[choice.path] = choice.way
+                plain[choice.path] = choice.way
             continue
-        is_layer = isinstance(modules.get(choice.path), (nn.Conv1d, nn.Conv2d, nn.Conv3d))
+        is_layer = choice.is_layer
         if is_layer:
-            folds[choice.path] = choice.way
+            deferred[choice.path] = choice.way
         if choice.applies:
             for site in choice.sites:
                 sites.setdefault(site, "auto" if is_layer else choice.way)
     if not sites:
-        folds = {}
-    return Decisions(sites, folds, transposed, channels_last)
+        deferred = {}
+    behind = found.chains if fuse else {}
+    layers = {}
+    for path in sorted(paths | set(deferred)):
+        way = Way(deferred.get(path, "auto"), plain.get(path, "torch"), behind.get(path, ""))
+        if path in deferred or way.plain != "torch" or way.behind:
+            layers[path] = way
+    return Decisions(sites, layers, channels_last)

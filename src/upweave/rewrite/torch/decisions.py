@@ -8,37 +8,45 @@ from torch import nn
 
 from .copying import become, shared_copy, to_channels_last
 from .deferred import How
-from .modules import Consumer, Root, Site, Transposed
+from .modules import Convolution, Root, Site, Transposed
 
-_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+
+@dataclass(frozen=True)
+class Way:
+    """How a convolution runs: `deferred` and `plain` are the backends for what it reads, `behind` what it waits for.
+
+    For an ordinary convolution `plain` is "torch", or "native" as a transposed one of stride 1.
+    """
+
+    deferred: str = "keep"
+    plain: str = "torch"
+    behind: str = ""
 
 
 @dataclass(frozen=True)
 class Decisions:
     """Attributes:
     sites: modules whose resizes are deferred, with the backend for convolutions that are called as functions.
-    folds: convolutions that consume them, with their backend; "keep" resizes first.
-    transposed: transposed convolutions with their backend.
+    layers: convolutions of either kind that run in another way than their own.
     channels_last: whether convolutions get weights in channels-last order, which their outputs then have too.
     """
 
     sites: dict[str, str] = field(default_factory=dict)
-    folds: dict[str, str] = field(default_factory=dict)
-    transposed: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, Way] = field(default_factory=dict)
     channels_last: bool = False
 
     @property
     def are_none(self) -> bool:
         """True if the model stays what it is."""
-        return not self.sites and not self.channels_last and "native" not in self.transposed.values()
+        return not self.sites and not self.layers and not self.channels_last
 
     def without_folds(self) -> Decisions:
         """The same, every resize done when it is called."""
-        return replace(self, sites={}, folds={})
+        return replace(self, sites={})
 
-    def without_transposed(self) -> Decisions:
-        """The same, every transposed convolution PyTorch's."""
-        return replace(self, transposed={})
+    def without_layers(self) -> Decisions:
+        """The same, every convolution PyTorch's and on its own."""
+        return replace(self, layers={p: Way(w.deferred) for p, w in self.layers.items() if w.deferred != "keep"})
 
 
 def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = True) -> nn.Module:
@@ -47,18 +55,14 @@ def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = 
     if decisions.channels_last:
         to_channels_last(new)
     modules = dict(new.named_modules())
-    for path, backend in decisions.folds.items():
-        if isinstance(module := modules.get(path), _CONVOLUTIONS):
-            become(module, Consumer)
-            module._upweave_backend = backend  # type: ignore[assignment]
-    for path, backend in decisions.transposed.items():
-        become(modules[path], Transposed)
-        modules[path]._upweave_backend = backend  # type: ignore[assignment]
+    for path, way in decisions.layers.items():
+        module = modules[path]
+        become(module, Transposed if module.transposed else Convolution)
+        state = {"deferred": way.deferred, "plain": way.plain, "behind": way.behind}
+        vars(module).update({f"_upweave_{name}": value for name, value in state.items()})
     for path, backend in decisions.sites.items():
         become(modules[path], Site)
-        modules[path]._upweave_how = How(backend)  # type: ignore[assignment]
-        modules[path]._upweave_site = path  # type: ignore[assignment]
-        modules[path]._upweave_off = False  # type: ignore[assignment]
+        vars(modules[path]).update(_upweave_how=How(backend), _upweave_site=path, _upweave_off=False)
     become(new, Root)
-    new._upweave_channels_last = decisions.channels_last and contiguous_outputs  # type: ignore[assignment]
+    vars(new).update(_upweave_contiguous=decisions.channels_last and contiguous_outputs)
     return new

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...ops.torch.layout import CHANNELS_LAST
+from ...ops import native
 
 LIMIT = 2 * 2**30
 """Bytes that derived weights may take together."""
@@ -30,7 +30,7 @@ SAMPLES = 61
 class _Entry:
     sources: tuple[weakref.ref[Tensor], ...]
     versions: tuple[int, ...]
-    print: float
+    print: tuple[float, ...]
     value: tuple[Tensor, ...]
     nbytes: int
 
@@ -99,19 +99,15 @@ class DerivedWeights:
             self._nbytes = 0
 
 
-def _fingerprint(tensors: list[Tensor]) -> float:
-    total = 0.0
-    for t in tensors:
-        if not t.is_meta and t.numel():
-            flat = t.detach().as_strided((t.numel(),), (1,)) if _dense(t) else t.detach().reshape(-1)
-            total = total * 1.61 + float(flat[:: max(1, t.numel() // SAMPLES)].sum())
-    return total
+def _fingerprint(tensors: list[Tensor]) -> tuple[float, ...]:
+    if native.available() and all(t.is_cpu for t in tensors):
+        return tuple(native.fingerprint(t.data_ptr(), _span(t)) for t in tensors)
+    return tuple(float(t.detach().reshape(-1)[:: max(1, t.numel() // SAMPLES)].double().sum()) for t in tensors)
 
 
-def _dense(t: Tensor) -> bool:
-    if t.is_contiguous():
-        return True
-    return t.dim() in CHANNELS_LAST and t.is_contiguous(memory_format=CHANNELS_LAST[t.dim()])
+def _span(t: Tensor) -> int:
+    """Bytes from the first element to the last."""
+    return t.element_size() * (1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride(), strict=True)))
 
 
 DERIVED = DerivedWeights()

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...ops.torch.layout import is_channels_last
-from .consume import Call
+from ...ops.torch.layout import as_format, is_channels_last
+from .consume import Call as Numbers
+from .copying import CONVOLUTIONS
 from .deferred import Deferred, How, Log, Part
+from .follow import Follow
+from .inputs import Call
 from .mode import Deferring
 
 
@@ -29,8 +33,6 @@ class PartShape:
         """A part of this shape with random numbers."""
         small = torch.randn(self.shape, dtype=like.dtype, device=like.device)
         if channels_last:
-            from ...ops.torch.layout import as_format
-
             small = as_format(small, small.dim() > 3)
         return Part(small, self.factors, self.trim, self.site)
 
@@ -45,10 +47,11 @@ class Fold:
     path: str
     parts: tuple[PartShape, ...]
     weight: Tensor
-    call: Call
+    call: Numbers
     multiplies: int
     folded: int
     times: int = 1
+    is_layer: bool = True
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -57,14 +60,26 @@ class Fold:
 
 
 @dataclass
-class Transposed:
-    """A transposed convolution: the module's path and an input's shape."""
+class Layer:
+    """A convolution of either kind on a tensor: the module's path, an input's shape, how often, and `output_size`."""
 
     path: str
-    layer: nn.Module
+    layer: Any
     shape: tuple[int, ...]
     times: int = 1
     output_size: Any = None
+
+    @property
+    def multiplies(self) -> int:
+        """Multiplications of one call: inputs times taps, or outputs times taps."""
+        layer, rank = self.layer, len(self.layer.stride)
+        batch = self.shape[0] if len(self.shape) == rank + 2 else 1
+        positions = list(self.shape[-rank:])
+        if not layer.transposed:
+            pads = layer.padding if isinstance(layer.padding, tuple) else (0,) * rank
+            ends = zip(positions, pads, layer.dilation, layer.kernel_size, layer.stride, strict=True)
+            positions = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in ends]
+        return int(batch * prod(positions) * layer.weight.numel())
 
 
 @dataclass
@@ -72,7 +87,9 @@ class Observation:
     """What was seen."""
 
     folds: list[Fold] = field(default_factory=list)
-    transposed: list[Transposed] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    chains: dict[str, str] = field(default_factory=dict)
+    """For each convolution: "batch_norm" or "batch_norm, activation" where that stands behind it at every call."""
     resized: dict[str, list[str]] = field(default_factory=dict)
     """For each module that resizes: the functions that needed the resized tensor."""
 
@@ -80,12 +97,13 @@ class Observation:
 class _Watch(Log):
     """Writes down what becomes of values; the stack of modules tells where."""
 
-    def __init__(self, found: Observation, stack: list[str]) -> None:
+    def __init__(self, found: Observation, stack: list[str], convolutions: set[str]) -> None:
         self.found = found
+        self.convolutions = convolutions
         self.stack = stack
         self.folds: dict[Any, Fold] = {}
 
-    def consumed(self, x: Deferred, weight: Tensor, call: Call) -> None:
+    def consumed(self, x: Deferred, weight: Tensor, call: Numbers) -> None:
         if max(call.kernel) == 1:
             return
         shapes = tuple(PartShape(tuple(p._small.shape), p.factors, p.trim, p.site) for p in x.parts)
@@ -97,6 +115,7 @@ class _Watch(Log):
         fold = Fold(
             path, shapes, weight, call,
             call.multiplies(weight.shape, x.parts, False), call.multiplies(weight.shape, x.parts, True),
+            1, path in self.convolutions,
         )  # fmt: skip
         self.folds[key] = fold
         self.found.folds.append(fold)
@@ -108,11 +127,12 @@ class _Watch(Log):
 
 
 class _Watching(Deferring):
-    """Defers everything, and knows in which module."""
+    """Defers everything, knows in which module, and follows what becomes of the outputs of convolutions."""
 
-    def __init__(self, watch: _Watch) -> None:
+    def __init__(self, watch: _Watch, follow: Follow) -> None:
         super().__init__(How("torch", watch))
         self.watch = watch
+        self.follow = follow
 
     @property
     def site(self) -> str:
@@ -123,14 +143,26 @@ class _Watching(Deferring):
     def site(self, value: str) -> None:
         pass
 
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        readers = self.follow.read(func, args, kwargs)
+        y = super().__torch_function__(func, types, args, kwargs)
+        self.follow.wrote(func, readers, y)
+        return y
 
-def observe(model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Observation, Any]:
-    """(what was seen, the outputs) of one run, without gradients, with every nearest resize deferred."""
+
+def observe(model: nn.Module, call: Call, *, defer: bool = True) -> tuple[Observation, Any]:
+    """(what was seen, the outputs) of one run, without gradients, with every nearest resize deferred if `defer`."""
     found = Observation()
-    with stack_of_modules(model) as stack, _transposed(model, found):
-        watch = _Watch(found, stack)
-        with torch.no_grad(), _Watching(watch):
-            y = model(*args, **kwargs)
+    follow = Follow()
+    with stack_of_modules(model) as stack, _layers(model, found, follow), torch.no_grad():
+        if defer:
+            convolutions = {path for path, module in model.named_modules() if type(module) in CONVOLUTIONS}
+            with _Watching(_Watch(found, stack, convolutions), follow):
+                y = model(*call[0], **call[1])
+        else:
+            y = model(*call[0], **call[1])
+    found.chains = follow.chains()
     return found, y
 
 
@@ -160,24 +192,28 @@ def stack_of_modules(model: nn.Module) -> Iterator[list[str]]:
 
 
 @contextmanager
-def _transposed(model: nn.Module, found: Observation) -> Iterator[None]:
-    seen: dict[Any, Transposed] = {}
+def _layers(model: nn.Module, found: Observation, follow: Follow) -> Iterator[None]:
+    seen: dict[Any, Layer] = {}
     handles = []
     for path, module in model.named_modules():
-        if type(module) not in (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d):
+        if type(module) not in CONVOLUTIONS or module._forward_hooks or module._forward_pre_hooks:
             continue
 
-        def note(layer: nn.Module, args: Any, kwargs: Any, path: str = path) -> None:
+        def note(layer: nn.Module, args: Any, kwargs: Any, y: Any, path: str = path) -> None:
             x = args[0] if args else kwargs["input"]
+            if isinstance(y, Tensor):
+                follow.start(path, y)
+            if not isinstance(x, Tensor):
+                return
             size = args[1] if len(args) > 1 else kwargs.get("output_size")
             key = (path, tuple(x.shape), None if size is None else tuple(size))
             if key in seen:
                 seen[key].times += 1
             else:
-                seen[key] = Transposed(path, layer, tuple(x.shape), 1, size)
-                found.transposed.append(seen[key])
+                seen[key] = Layer(path, layer, tuple(x.shape), 1, size)
+                found.layers.append(seen[key])
 
-        handles.append(module.register_forward_pre_hook(note, with_kwargs=True))
+        handles.append(module.register_forward_hook(note, with_kwargs=True))
     try:
         yield
     finally:

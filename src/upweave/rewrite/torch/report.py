@@ -68,7 +68,9 @@ class ModelReport:
         lines = []
         for c in self.choices:
             applied = bool(self.chosen) and c.applies
-            lines.append(f"{'applied' if applied else 'left'}: {c.rewrite} {c.path or '(a function)'}: {c.way}; {c.reason}")
+            lines.append(
+                f"{'applied' if applied else 'left'}: {c.rewrite} {c.path or '(a function)'}: {c.way}; {c.reason}"
+            )
         for site, why in self.resized.items():
             lines.append(f"resized: {site or '(the model itself)'}: for {', '.join(why)}")
         lines += [f"note: {note}" for note in self.notes]
