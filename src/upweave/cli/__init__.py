@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from ..errors import UpweaveError
 
-COMMANDS = ("audit", "explain", "rules", "sizes", "design")
+COMMANDS = ("audit", "accelerate", "fix", "explain", "rules", "sizes", "design")
 """Each is `command` in the module of its name."""
 
 
@@ -40,9 +40,9 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, "-V", "--version", prog_name="upweave", message="%(prog)s %(version)s")
 def cli() -> None:
     """Find out which upsampling layers of a model make checkerboards, leave gaps, shift the picture or fail on odd
-    sizes, why, and what to do.
+    sizes, why, and what to do; and rewrite a model so that it is faster, or repaired.
 
-    Models are read, never run on data.
+    The audit reads models and never runs them on data; rewrites are compared with the original before they are written.
     """
 
 

@@ -126,13 +126,13 @@ class RewriteReport:
 
 def to_text(report: RewriteReport) -> str:
     """The report as plain text: a table of before and after, the rewrites, the refusals, the certificate."""
-    lines = [f"{report.model}: {_headline(report)}"]
+    lines = [f"{report.model}: {headline(report)}"]
     if report.applied:
         lines += ["", *_table(report)]
         lines += ["", "applied"]
         for a in report.applied:
             lines.append(f"  {a.path}: {a.identity}{'' if a.safety == 'safe' else ' (unsafe)'}, {a.reason}")
-            lines += [f"      {name}: {_effect(value)}" for name, value in a.effects.items()]
+            lines += [f"      {name}: {effect(value)}" for name, value in a.effects.items()]
     if report.refused:
         lines += ["", "left alone"]
         lines += [f"  {r.path}: {r.identity}: {r.reason}" for r in report.refused]
@@ -144,7 +144,8 @@ def to_text(report: RewriteReport) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _headline(report: RewriteReport) -> str:
+def headline(report: RewriteReport) -> str:
+    """What happened, in a few words."""
     n = len(report.applied)
     if not n:
         return "nothing to rewrite" if not report.refused else "nothing rewritten"
@@ -154,25 +155,29 @@ def _headline(report: RewriteReport) -> str:
     return said
 
 
-def _table(report: RewriteReport) -> list[str]:
+def rows(report: RewriteReport) -> list[tuple[str, str, str, str]]:
+    """What is compared: name, before, after, ratio."""
     before, after = report.before, report.after
-    rows = [
-        ("", "before", "after", "ratio"),
+    found = [
         _row("multiplications", count, before.multiplies, after.multiplies),
         _row("memory traffic", size, before.bytes, after.bytes),
         _row("weights", size, before.weights, after.weights),
-    ]  # fmt: skip
+    ]
+    kind = "estimated" if report.measured else "counted"
+    found.append(_row(f"time, {kind} for {report.target}", seconds, before.seconds, after.seconds))
     t = report.timing
     if t is not None:
-        rows.append(_row(f"{t.runtime}, {t.inputs}", seconds, t.before, t.after))
-    else:
-        kind = "estimated" if report.measured else "counted"
-        rows.append(_row(f"{kind} for {report.target}", seconds, before.seconds, after.seconds))
-    widths = [max(len(r[k]) for r in rows) for k in range(4)]
+        found.append(_row(f"time, measured in {t.runtime}, {t.inputs}", seconds, t.before, t.after))
+    return found
+
+
+def _table(report: RewriteReport) -> list[str]:
+    cells = [("", "before", "after", "ratio"), *rows(report)]
+    widths = [max(len(r[k]) for r in cells) for k in range(4)]
     lines = [
         "  " + "  ".join([r[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(r[1:], widths[1:], strict=True))])
-        for r in rows
-    ]  # fmt: skip
+        for r in cells
+    ]
     return [*(line.rstrip() for line in lines), f"  upsampling was {report.share:.0%} of the estimated time"]
 
 
@@ -205,7 +210,8 @@ def _ratio(before: float, after: float) -> str:
     return f"{before / after:.2f}×" if after else ""
 
 
-def _effect(value: Any) -> str:
+def effect(value: Any) -> str:
+    """A number, or a pair of them, before and after."""
     if isinstance(value, (list, tuple)):
         return " → ".join(f"{v:.3g}" for v in value)
     return f"{value:.3g}" if isinstance(value, float) else str(value)

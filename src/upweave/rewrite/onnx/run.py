@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import onnx
 
 from ...errors import ModelError
-from ...graph.ir import Graph, Resize, TransposedConvolution
+from ...graph.ir import Graph, Node, Resize, Shape, TransposedConvolution
 from ...graph.onnx.front import graph_of
 from ...graph.onnx.inputs import GivenShapes
 from ...graph.onnx.reader import Model, read_model
-from ..certify import Certificate, Difference, Trial, certify
+from ..artifacts import harmonic_energy, phase_imbalance
+from ..certify import Certificate, Difference, Trial, certify, difference
 from ..cost import Price, Target, price_of, target_of
 from ..engine import Outcome, Step, rewrite
 from ..identity import Refusal, Replacement, all_identities
@@ -110,20 +112,63 @@ class _Work:
     _old: Run | None = None
 
     def run(self, path: str, measure: bool) -> Rewritten:
-        names = self.names
+        """Everything: what is safe first, certified and timed, then the repairs that change outputs."""
+        known = all_identities()
+        safe = tuple(n for n in self.names if known[n].safety == "safe")
+        done, outcome = self.run_safe(path, safe, measure)
+        unsafe = tuple(n for n in self.names if n not in safe)
+        return self.run_unsafe(path, done, outcome, unsafe) if unsafe else done
+
+    def run_unsafe(self, path: str, done: Rewritten, safe: Outcome, names: tuple[str, ...]) -> Rewritten:
+        """The repairs on top of what is done already, one kind after the other; each says what it changed."""
+        graph, model, report = safe.graph, done.model, done.report
+        for name in names:
+            self.say(f"repairing: {name}")
+            outcome = rewrite(graph, [name], self.target, self.source.frozen, self.judge)
+            report = replace(report, refused=(*report.refused, *outcome.refusals))
+            if not outcome.steps:
+                continue
+            repaired = with_weights(edited(self.source, outcome.graph), self.source.model.folder)
+            changed = self.effects(model, repaired, outcome)
+            applied = (*report.applied, *(replace(a, effects=changed) for a in self.applied(outcome)))
+            after = price_of(outcome.graph.nodes, outcome.graph.shapes, self.target)
+            report = replace(report, applied=applied, after=after, timing=None)
+            graph, model = outcome.graph, repaired
+        return Rewritten(model, report)
+
+    def effects(self, before: onnx.ModelProto, after: onnx.ModelProto, outcome: Outcome) -> dict[str, Any]:
+        """How much a kind of repair changed the outputs and the pattern in them, on the first inputs."""
+        what, feeds = self.feeds[0]
+        old, new = load(before, self.runtime)(feeds), load(after, self.runtime)(feeds)
+        found: dict[str, Any] = {
+            "measured on": what,
+            "change of the outputs (relative norm)": difference(old, new).relative,
+        }
+        node = outcome.steps[0].old[0]
+        for name in old:
+            period = _period(node, outcome.steps[0], old[name].shape)
+            if period is not None:
+                found[f"phase imbalance of {name}"] = [phase_imbalance(y[name], period) for y in (old, new)]
+                found[f"power of {name} at the pattern's frequencies"] = [
+                    harmonic_energy(y[name], period) for y in (old, new)
+                ]
+        return found
+
+    def run_safe(self, path: str, names: tuple[str, ...], measure: bool) -> tuple[Rewritten, Outcome]:
+        """What keeps the outputs, certified."""
         while True:
             outcome = self.outcome(names)
             if not outcome.steps:
-                return Rewritten(self.original, self.report(path, outcome, None, None))
+                return Rewritten(self.original, self.report(path, outcome, None, None)), outcome
             model = with_weights(edited(self.source, outcome.graph), self.source.model.folder)
             certificate = self.certify(model)
             if not certificate.passed:
-                self.drop(outcome, certificate)
+                self.drop(outcome, certificate, names)
                 continue
             timing = self.time(model) if measure else None
             slow = None if timing is None or timing.after <= SLOWER * timing.before else self.doubtful(outcome)
             if slow is None:
-                return Rewritten(model, self.report(path, outcome, certificate, timing))
+                return Rewritten(model, self.report(path, outcome, certificate, timing)), outcome
             assert timing is not None
             self.warnings.append(
                 f"{slow} was not applied: with it the model takes {timing.after / timing.before:.2f} times its time in "
@@ -189,14 +234,14 @@ class _Work:
                 return {"FLOAT": "float32", "DOUBLE": "float64"}.get(kind, kind.lower())
         return "float32"
 
-    def drop(self, outcome: Outcome, certificate: Certificate) -> None:
+    def drop(self, outcome: Outcome, certificate: Certificate, names: tuple[str, ...]) -> None:
         """Reject the first step that makes the model differ."""
         self.say("looking for the rewrite that differs")
         judged = {_key(s.replacement) for s in outcome.steps}
         for k, step in enumerate(outcome.steps):
             allowed = {_key(s.replacement) for s in outcome.steps[: k + 1]}
             kept = rewrite(
-                self.source.graph, self.names, self.target, self.source.frozen,
+                self.source.graph, names, self.target, self.source.frozen,
                 lambda r, _, allowed=allowed: "" if _key(r) in allowed else "later",  # type: ignore[misc]
             )  # fmt: skip
             model = with_weights(edited(self.source, kept.graph), self.source.model.folder)
@@ -227,27 +272,39 @@ class _Work:
 
         return min(sorted(kinds), key=promise)
 
-    def report(
-        self, path: str, outcome: Outcome, certificate: Certificate | None, timing: Timing | None
-    ) -> RewriteReport:
-        before, after = (price_of(g.nodes, g.shapes, self.target) for g in (self.source.graph, outcome.graph))
-        applied = tuple(
+    def applied(self, outcome: Outcome) -> tuple[Applied, ...]:
+        """The steps as the report lists them."""
+        return tuple(
             Applied(
                 s.replacement.identity, s.replacement.path, s.replacement.reason, s.replacement.safety,
                 s.before, s.after, self.checked.get(_key(s.replacement)),
             )
             for s in outcome.steps
         )  # fmt: skip
+
+    def report(
+        self, path: str, outcome: Outcome, certificate: Certificate | None, timing: Timing | None
+    ) -> RewriteReport:
+        before, after = (price_of(g.nodes, g.shapes, self.target) for g in (self.source.graph, outcome.graph))
         refused = (*outcome.refusals, *_frozen(self.source))
         return RewriteReport(
-            path, self.target.name, self.target.measured, applied, tuple(dict.fromkeys(refused)), before, after,
-            share_of_upsampling(self.source.graph, self.target, before), certificate, timing,
+            path, self.target.name, self.target.measured, self.applied(outcome), tuple(dict.fromkeys(refused)),
+            before, after, share_of_upsampling(self.source.graph, self.target, before), certificate, timing,
             self.source.graph.notes, tuple(self.warnings),
         )  # fmt: skip
 
 
 def _key(r: Replacement) -> tuple[str, str, tuple[str, ...]]:
     return r.identity, r.path, r.removed
+
+
+def _period(node: Node, step: Step, output: Shape) -> tuple[int, ...] | None:
+    """How far apart a layer's strides come out in the model's output, an axis: outputs for each of its inputs."""
+    x = step.shapes.get(node.inputs[0], ()) if node.inputs else ()
+    if len(x) != len(output) or len(x) < 3:
+        return None
+    found = tuple(n // h for n, h in zip(output[2:], x[2:], strict=True))
+    return found if all(p >= 1 for p in found) and max(found) > 1 else None
 
 
 def _frozen(source: Source) -> list[Refusal]:

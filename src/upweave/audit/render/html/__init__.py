@@ -14,14 +14,14 @@ from .page import model_of
 if TYPE_CHECKING:
     from ...report import Report
 
-_HERE = Path(__file__).parent
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def render_html(reports: Sequence[Report], *, title: str | None = None) -> str:
     """One self-contained page for one or many reports; with more than one it begins with a table of contents."""
     models = [model_of(report, f"m{i}") for i, report in enumerate(reports)]
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
