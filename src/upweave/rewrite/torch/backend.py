@@ -104,7 +104,9 @@ def fuse_batch_norms(graph: fx.GraphModule) -> int:
     for node in list(graph.graph.nodes):
         if node.op != "call_function" or node.target is not F.batch_norm:
             continue
-        numbers = _arguments(node, ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps"))
+        numbers = _arguments(
+            node, ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+        )
         conv = numbers.get("input")
         if numbers.get("training", False) is not False or numbers.get("running_mean") is None:
             continue

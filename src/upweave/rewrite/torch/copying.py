@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from functools import lru_cache
+from types import FunctionType
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ...ops.torch.layout import CHANNELS_LAST
@@ -50,28 +51,35 @@ def to_channels_last(model: nn.Module) -> int:
 
 def become(module: nn.Module, *mixins: type) -> None:
     """Put `mixins` in front of the module's class: it stays the object that it is, with its state and its hooks."""
-    module.__class__ = _mixed(type(module), mixins)
+    cls: Any = type(module)
+    if "_upweave_mixed" in vars(cls):
+        cls, already = cls._upweave_mixed
+        mixins = (*mixins, *already)
+    module.__class__ = _mixed(cls, mixins)
 
 
 @lru_cache(maxsize=1024)
-def _mixed(cls: type[nn.Module], mixins: tuple[type, ...]) -> type[nn.Module]:
+def _mixed(cls: Any, mixins: tuple[Any, ...]) -> Any:
     # The name stays: models look at it, and so do people.
     members = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (*mixins, cls), {**members, "__reduce_ex__": _reduce})
+    members["_upweave_mixed"] = (cls, mixins)
+    forward = _same(mixins[0].forward)
+    forward.__signature__ = inspect.signature(cls.forward)
+    return type(cls.__name__, (*mixins, cls), {**members, "forward": forward, "__reduce_ex__": _reduce})
 
 
-def _reduce(self: nn.Module, protocol: Any) -> Any:
+def _same(f: Any) -> Any:
+    """Another function of the same code: it may say another signature of itself, which torch.export goes by."""
+    new = FunctionType(f.__code__, f.__globals__, f.__name__, f.__defaults__, f.__closure__)
+    new.__doc__, new.__kwdefaults__, new.__qualname__ = f.__doc__, f.__kwdefaults__, f.__qualname__
+    return new
+
+
+def _reduce(self: Any, protocol: Any) -> Any:
     """Pickled as its class before, its mixins, and its state: the class itself has no name to be found by."""
-    cls = type(self)
-    *mixins, plain = cls.__bases__
-    return _restored, (plain, tuple(mixins)), self.__dict__
+    return _restored, type(self)._upweave_mixed, self.__dict__
 
 
-def _restored(plain: type[nn.Module], mixins: tuple[type, ...]) -> nn.Module:
+def _restored(plain: Any, mixins: tuple[type, ...]) -> nn.Module:
     cls = _mixed(plain, mixins)
-    return cls.__new__(cls)
-
-
-def floating(value: Any, f: Any) -> Any:
-    """`value` with `f` applied to every floating-point tensor in it, through tuples, lists and dicts."""
-    return torch.utils._pytree.tree_map_only(Tensor, lambda t: f(t) if t.is_floating_point() else t, value)
+    return cls.__new__(cls)  # type: ignore[no-any-return]

@@ -42,7 +42,7 @@ class Decisions:
 
     def without_folds(self) -> Decisions:
         """The same, every resize done when it is called."""
-        return replace(self, sites={})
+        return replace(self, sites={}, layers={p: w for p, w in self.layers.items() if w.plain != "torch" or w.behind})
 
     def without_layers(self) -> Decisions:
         """The same, every convolution PyTorch's and on its own."""
@@ -59,10 +59,10 @@ def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = 
         module = modules[path]
         become(module, Transposed if module.transposed else Convolution)
         state = {"deferred": way.deferred, "plain": way.plain, "behind": way.behind}
-        vars(module).update({f"_upweave_{name}": value for name, value in state.items()})
+        module.__dict__.update({f"_upweave_{name}": value for name, value in state.items()})
     for path, backend in decisions.sites.items():
         become(modules[path], Site)
-        vars(modules[path]).update(_upweave_how=How(backend), _upweave_site=path, _upweave_off=False)
+        modules[path].__dict__.update(_upweave_how=How(backend), _upweave_site=path, _upweave_off=False)
     become(new, Root)
-    vars(new).update(_upweave_contiguous=decisions.channels_last and contiguous_outputs)
+    new.__dict__.update(_upweave_contiguous=decisions.channels_last and contiguous_outputs)
     return new

@@ -23,7 +23,7 @@ from .pending import Pending, Run, activate, plainly, reads
 
 if TYPE_CHECKING:
     _Base = nn.Module
-else:
+else:  # at run time the module's own class stands behind the mixin
     _Base = object
 
 
@@ -50,7 +50,7 @@ class Postponing(_Base):
 
     _upweave_behind: str
 
-    def _upweave_run(self, x: Any, transposed: bool, run: Run) -> Any:
+    def _upweave_run(self: Any, x: Any, transposed: bool, run: Run) -> Any:
         weight, bias = self.weight, self.bias
         if not self._upweave_behind or torch.is_autocast_enabled("cpu"):
             return run(weight, bias, None)
@@ -68,7 +68,7 @@ class Convolution(Postponing):
     _upweave_deferred: str
     _upweave_plain: str
 
-    def forward(self, input: Any) -> Any:  # noqa: A002
+    def forward(self: Any, input: Any) -> Any:  # noqa: A002
         """The convolution's own."""
         # run_as makes another value: what happens to the caller's own in the meantime is none of this convolution's
         x = input.run_as(self._upweave_deferred) if is_open(input) else plainly(input)
@@ -98,7 +98,7 @@ class Transposed(Postponing):
 
     _upweave_plain: str
 
-    def forward(self, input: Any, output_size: Any = None) -> Any:  # noqa: A002
+    def forward(self: Any, input: Any, output_size: Any = None) -> Any:  # noqa: A002
         """The layer's own outputs."""
         x: Tensor = plainly(input)
         native = self._upweave_plain == "native" and x.dim() == self.weight.dim()

@@ -155,7 +155,7 @@ def observe(model: nn.Module, call: Call, *, defer: bool = True) -> tuple[Observ
     """(what was seen, the outputs) of one run, without gradients, with every nearest resize deferred if `defer`."""
     found = Observation()
     follow = Follow()
-    with stack_of_modules(model) as stack, _layers(model, found, follow), torch.no_grad():
+    with _layers(model, found, follow), stack_of_modules(model) as stack, torch.no_grad():
         if defer:
             convolutions = {path for path, module in model.named_modules() if type(module) in CONVOLUTIONS}
             with _Watching(_Watch(found, stack, convolutions), follow):

@@ -23,7 +23,7 @@ from .derived import derive
 from .fold import fold_batch_norm
 
 Run = Callable[[Tensor, "Tensor | None", "tuple[str, float] | None"], Any]
-"""(weight, bias, activation) to the output, a tensor or a Deferred; the activation is one of the operator's, with its slope, or None."""
+"""(weight, bias, activation) to the output, a tensor or a Deferred; the activation has a name and a slope, or is None."""
 
 
 class Pending:
