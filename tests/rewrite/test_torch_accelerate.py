@@ -293,7 +293,7 @@ def test_a_rewrite_that_fails_is_dropped_with_a_warning() -> None:
 
 def test_bad_input() -> None:
     model, x = made("tail")
-    with pytest.raises(SpecError, match="expected a torch.nn.Module"):
+    with pytest.raises(SpecError, match=r"expected a torch\.nn\.Module"):
         accelerate(x, x)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match=r"call model.eval\(\)"):
         accelerate(model.train(), x)

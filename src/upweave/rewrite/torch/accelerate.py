@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...errors import ModelError, SpecError
+from ..certify import Certificate
 from .choose import Choice, choose, decided
 from .clock import race
 from .copying import shared_copy
@@ -67,7 +68,7 @@ def accelerate(
     layouts = [False, True] if channels_last is None else [channels_last]
     if not measure and channels_last is None:
         layouts = [False]
-    candidates: dict[str, tuple[Decisions, nn.Module, list[Choice]]] = {}
+    candidates: dict[str, tuple[Decisions, nn.Module, Certificate, list[Choice]]] = {}
     for last in layouts:
         choices = choose(found, last, seconds / 2 / len(layouts) if measure else 0)
         decisions = decided(choices, found, last)
@@ -78,7 +79,7 @@ def accelerate(
             candidates["channels-last" if last else "contiguous"] = (*candidate, choices)
     times = {"original": original}
     if measure and candidates:
-        ways = {name: (lambda new=new: _plain(new, call)) for name, (_, new, _) in candidates.items()}
+        ways = {name: (lambda new=new: _plain(new, call)) for name, (_, new, _, _) in candidates.items()}
         times = race({"original": lambda: _plain(model, call), **ways}, seconds / 2)
         best = min(candidates, key=lambda name: times[name])
         if times[best] >= SLOWER * times["original"]:
@@ -87,11 +88,11 @@ def accelerate(
     else:
         best = next(iter(candidates), "")
     if best:
-        decisions, new, choices = candidates[best]
+        decisions, new, certificate, choices = candidates[best]
     else:
         decisions, choices = Decisions(), choose(found, False, 0)
         new = apply(model, decisions)
-    certificate = prove(model, new, decisions, call, original, limit=limit)
+        certificate = prove(model, new, decisions, call, original, limit=limit)
     new.report = ModelReport.of(model, new, decisions, choices, found, times, best, certificate, notes)  # type: ignore[assignment]
     return new
 
@@ -118,7 +119,7 @@ def _certified(
     limit: float | None,
     contiguous: bool,
     notes: list[str],
-) -> tuple[Decisions, nn.Module] | None:
+) -> tuple[Decisions, nn.Module, Certificate] | None:
     """The decisions, or as much of them as gives the model's outputs, with the module made so."""
     tried = [("", decisions), ("deferred resizes", decisions.without_folds())]
     tried += [("convolutions in other ways", decisions.without_layers())]
@@ -132,7 +133,7 @@ def _certified(
                 message = f"accelerate: {dropped} were dropped, since the outputs changed"
                 warnings.warn(message, RuntimeWarning, stacklevel=3)
                 notes.append(message)
-            return less, new
+            return less, new, certificate
         notes.append(f"refused: {certificate}")
     warnings.warn("accelerate: no rewrite gave the model's outputs; none was applied", RuntimeWarning, stacklevel=3)
     return None

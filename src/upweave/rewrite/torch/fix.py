@@ -10,6 +10,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -169,7 +170,7 @@ def _shuffles(model: nn.Module) -> dict[int, int]:
     for module in model.modules():
         if type(module).forward is nn.Sequential.forward:
             children = list(module.children())
-            for conv, after in zip(children, children[1:], strict=False):
+            for conv, after in pairwise(children):
                 if isinstance(conv, nn.Conv2d) and isinstance(after, nn.PixelShuffle):
                     found[id(conv)] = after.upscale_factor
     return found

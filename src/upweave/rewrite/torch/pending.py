@@ -23,7 +23,7 @@ from .derived import derive
 from .fold import fold_batch_norm
 
 Run = Callable[[Tensor, "Tensor | None", "tuple[str, float] | None"], Any]
-"""(weight, bias, activation) to the output, a tensor or a Deferred; the activation has a name and a slope, or is None."""
+"""(weight, bias, activation) to the output, a tensor or a Deferred; the activation is None or a name and a slope."""
 
 
 class Pending:
