@@ -143,7 +143,8 @@ def _models(run: Run) -> str:
         size = "×".join(map(str, row.shapes["input"]))
         share = row.facts.get("share")
         said = f"{share:.0%}" if isinstance(share, float) else "—"
-        lines.append(f"| {row.name} | {size} | {' | '.join([*cells, *ratios])} | {said} | {row.facts.get('layout', '—')} |")
+        layout = row.facts.get("layout", words.NOTHING)
+        lines.append(f"| {row.name} | {size} | {' | '.join([*cells, *ratios])} | {said} | {layout} |")
     return "\n".join([*lines, ""])
 
 

@@ -243,4 +243,8 @@ def decided(choices: list[Choice], found: Observation, channels_last: bool, fuse
         way = Way(deferred.get(path, "auto"), plain.get(path, "torch"), behind.get(path, ""))
         if path in deferred or way.plain != "torch" or way.behind:
             layers[path] = way
-    return Decisions(sites, layers, channels_last)
+    # Of signals there is no channels-last order.
+    has_order = any(x.layer.weight.dim() in CHANNELS_LAST for x in found.layers) or any(
+        f.weight.dim() in CHANNELS_LAST for f in found.folds
+    )
+    return Decisions(sites, layers, channels_last and has_order)
