@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import shutil
 import warnings
 from typing import Any
 
@@ -354,3 +355,17 @@ def test_backend_refuses_unknown_options() -> None:
     torch._dynamo.reset()
     with pytest.raises(Exception, match="options of backend"):
         torch.compile(model, backend="upweave", options={"inner": "nothing"})(x)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="Inductor needs a C++ compiler")
+def test_backend_hands_on_to_inductor() -> None:
+    from upweave.rewrite.torch import register
+
+    register()
+    model, x = made("skips")
+    torch._dynamo.reset()
+    with torch.no_grad():
+        compiled = torch.compile(model, backend="upweave", options={"inner": "inductor"})
+        close(compiled(x), model(x))
+        more = torch.cat([x, x, x])
+        close(compiled(more), model(more))

@@ -83,7 +83,9 @@ def accelerate(
         times = race({"original": lambda: _plain(model, call), **ways}, seconds / 2)
         best = min(candidates, key=lambda name: times[name])
         if times[best] >= FASTER * times["original"]:
-            notes.append(f"nothing was clearly faster: {best} {1e3 * times[best]:.3g} ms, original {1e3 * original:.3g} ms")
+            notes.append(
+                f"nothing was clearly faster: {best} {1e3 * times[best]:.3g} ms, original {1e3 * original:.3g} ms"
+            )
             best = ""
     else:
         best = next(iter(candidates), "")

@@ -53,7 +53,7 @@ def upweave(
     from torch.fx.experimental.proxy_tensor import make_fx
 
     with torch.no_grad():
-        lowered = make_fx(run, tracing_mode="symbolic", _allow_non_fake_inputs=True)(*example_inputs)
+        lowered = make_fx(run, tracing_mode="real", _allow_non_fake_inputs=True)(*example_inputs)
     compiled: Any = compile_fx(lowered, list(example_inputs))
     return compiled  # type: ignore[no-any-return]
 
