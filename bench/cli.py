@@ -166,6 +166,29 @@ def rewrites(runtimes: str, only: str | None, budget: float, folder: Path) -> No
 
 
 @main.command()
+@options(COMMON)
+@click.option("--rows", "pattern", help="Models whose name matches one of these shell patterns.")
+@click.option("--add", is_flag=True, help="Keep the other rows of results of this name.")
+def models(**given: Any) -> None:
+    """Whole models: as they are, channels-last, and accelerated by `upweave.accelerate`."""
+    add = given.pop("add")
+    path = _begin("models", {**given, "force": given["force"] or add})
+    from .modes import models as mode
+
+    session = _session("models", given)
+    rows = []
+    with _plainly():
+        for name in mode.select(given["pattern"]):
+            rows.append(mode.measure(name, session.settings))
+            click.echo(mode.line(rows[-1]))
+    if add and path.exists():
+        new = {row.name for row in rows}
+        rows += [row for row in results.loads(path.read_text(encoding="utf-8")).rows if row.name not in new]
+    order = list(mode.MODELS)
+    _end(session.run(sorted(rows, key=lambda row: order.index(row.name))), path)
+
+
+@main.command()
 @click.option("--results", "folder", type=click.Path(file_okay=False, path_type=Path), default=results.FOLDER)
 @click.option("--page", type=click.Path(dir_okay=False, path_type=Path), default=Path("docs/performance.md"))
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if the page is not what the results say.")

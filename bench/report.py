@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import gpu_floors, gpu_table, layers, words
 from .chart import svg
-from .results import MODES, Run, loads
+from .results import MODES, Outcome, Run, loads
 from .summary import Comparison, compare, groups, summarise
 from .table import best, cell, names
 
@@ -27,6 +27,7 @@ TITLES = {
     "overhead": "Overhead of a call",
     "memory": "Memory",
     "isa": "Held to AVX2",
+    "models": "Whole models",
 }
 
 CHARTS = {
@@ -46,6 +47,10 @@ INTRO = {
     "column is the larger of two, for each thread: the first call less the weight's size, which a packed copy has at "
     "least, and a later call.",
     "isa": "Upweave, PyTorch and oneDNN held to AVX2 by `UPWEAVE_ISA`, `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA`.",
+    "models": "`upweave.accelerate` on models with random weights, beside the same model in PyTorch as it is and with "
+    "weights and input channels-last, in turns in one process. The share is what the upsamplers (a resize with the "
+    "convolution behind it, a transposed convolution) took of the time, each timed alone in the chosen layout: "
+    "rewriting them alone cannot gain more; layouts and other convolutions can.",
 }
 
 METHOD = """\
@@ -125,7 +130,7 @@ def markdown(runs: Mapping[str, Run], charts: set[str], gpu: gpu_table.Run | Non
             parts.append(f"What ran here is {run.ours}, not the native core.\n")
         if mode in charts:
             parts.append(f"![{CHARTS[mode][0]}](assets/performance-{mode}.svg)\n")
-        parts.append(_memory(run) if run.memory else _rows(run))
+        parts.append(_memory(run) if run.memory else _models(run) if mode == "models" else _rows(run))
         if reasons := words.reasons(run):
             parts.append("\n".join([*(f"- {reason}" for reason in reasons), ""]))
         parts.append(_details(run))
@@ -133,6 +138,28 @@ def markdown(runs: Mapping[str, Run], charts: set[str], gpu: gpu_table.Run | Non
     if runs and missing:
         parts.append(f"Not measured yet: {', '.join(missing)}.\n")
     return "\n".join([*parts, *([more] if more else []), gpu_table.section(gpu), METHOD, AGAIN])
+
+
+def _models(run: Run) -> str:
+    """Milliseconds and ratios, model by model."""
+    lines = ["| model | input | torch | channels-last | **accelerated** | × torch | × channels-last | share | layout |"]
+    lines.append("|---|---|---:|---:|---:|---:|---:|---:|---|")
+    for row in run.rows:
+        found = {o.name: o for o in row.outcomes}
+        cells = [cell(found.get(name)) for name in ("torch", "torch_channels_last", "upweave")]
+        ratios = [_times(found.get(name), found.get("upweave")) for name in ("torch", "torch_channels_last")]
+        size = "×".join(map(str, row.shapes["input"]))
+        share = row.facts.get("share")
+        said = f"{share:.0%}" if isinstance(share, float) else "—"
+        layout = row.facts.get("layout", words.NOTHING)
+        lines.append(f"| {row.name} | {size} | {' | '.join([*cells, *ratios])} | {said} | {layout} |")
+    return "\n".join([*lines, ""])
+
+
+def _times(other: Outcome | None, ours: Outcome | None) -> str:
+    if other is None or ours is None or other.median_ms is None or ours.median_ms is None:
+        return words.NOTHING
+    return f"{other.median_ms / ours.median_ms:.2f}×"
 
 
 def _rows(run: Run) -> str:

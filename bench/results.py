@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 FOLDER = Path(__file__).with_name("results")
-MODES = ("forward", "train", "lengths", "overhead", "memory", "isa")
+MODES = ("forward", "train", "lengths", "overhead", "memory", "isa", "models")
 
 STATUSES = ("ok", "trial", "wrong", "failed", "cannot")
 """ok: timed in every round. trial: timed in the trial alone. wrong: its output was. failed: raised. cannot: says so."""

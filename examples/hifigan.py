@@ -21,7 +21,8 @@ SLOPE = 0.1
 
 def conv(c_in: int, c_out: int, kernel: int, dilation: int = 1) -> nn.Module:
     """A weight-normalised convolution that keeps the length."""
-    return weight_norm(nn.Conv1d(c_in, c_out, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2))
+    layer = nn.Conv1d(c_in, c_out, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+    return cast("nn.Module", weight_norm(layer))
 
 
 class ResidualBlock(nn.Module):
@@ -69,7 +70,7 @@ class Generator(nn.Module):
         x = self.stem(mel)
         for up, fuse in zip(self.up, self.fuse, strict=True):
             x = fuse(up(F.leaky_relu(x, SLOPE)))
-        return self.head(F.leaky_relu(x)).tanh()  # the default slope 0.01, as published
+        return cast("Tensor", self.head(F.leaky_relu(x)).tanh())  # the default slope 0.01, as published
 
 
 def hifigan(mels: int = 80, width: int = 512) -> nn.Module:

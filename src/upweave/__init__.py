@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from .ops.plan import Plan as Plan
     from .ops.plan import plan as plan
     from .ops.upsample import upsample as upsample
+    from .rewrite.torch.accelerate import accelerate as accelerate
+    from .rewrite.torch.fix import fix as fix
     from .spec import Conv as Conv
     from .spec import ConvPixelShuffle as ConvPixelShuffle
     from .spec import ConvTranspose as ConvTranspose
@@ -102,6 +104,8 @@ _EXPORTS: dict[str, str] = {
         ".graph.sizes": "valid_sizes",
         ".nn.replace": "replace_layers",
         ".audit.report": "Report",
+        ".rewrite.torch.accelerate": "accelerate",
+        ".rewrite.torch.fix": "fix",
     }.items()
     for name in names.split()
 }

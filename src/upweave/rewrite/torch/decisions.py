@@ -1,0 +1,68 @@
+"""What is to be rewritten in a model, by the paths of its modules; and the model rewritten so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from .copying import become, shared_copy, to_channels_last
+from .deferred import How
+from .modules import Convolution, Root, Site, Transposed
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a convolution runs: `deferred` and `plain` are the backends for what it reads, `behind` what it waits for.
+
+    For an ordinary convolution `plain` is "torch", or "native" as a transposed one of stride 1.
+    """
+
+    deferred: str = "keep"
+    plain: str = "torch"
+    behind: str = ""
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """Attributes:
+    sites: modules whose resizes are deferred, with the backend for convolutions that are called as functions.
+    layers: convolutions of either kind that run in another way than their own.
+    channels_last: whether convolutions get weights in channels-last order, which their outputs then have too.
+    """
+
+    sites: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, Way] = field(default_factory=dict)
+    channels_last: bool = False
+
+    @property
+    def are_none(self) -> bool:
+        """True if the model stays what it is."""
+        return not self.sites and not self.layers and not self.channels_last
+
+    def without_folds(self) -> Decisions:
+        """The same, every resize done when it is called."""
+        return replace(self, sites={}, layers={p: w for p, w in self.layers.items() if w.plain != "torch" or w.behind})
+
+    def without_layers(self) -> Decisions:
+        """The same, every convolution PyTorch's and on its own."""
+        return replace(self, layers={p: Way(w.deferred) for p, w in self.layers.items() if w.deferred != "keep"})
+
+
+def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = True) -> nn.Module:
+    """A new module with the decisions carried out; it shares the model's tensors but for weights in another order."""
+    new = shared_copy(model)
+    if decisions.channels_last:
+        to_channels_last(new)
+    modules = dict(new.named_modules())
+    for path, way in decisions.layers.items():
+        module = modules[path]
+        become(module, Transposed if module.transposed else Convolution)
+        state = {"deferred": way.deferred, "plain": way.plain, "behind": way.behind}
+        module.__dict__.update({f"_upweave_{name}": value for name, value in state.items()})
+    for path, backend in decisions.sites.items():
+        become(modules[path], Site)
+        modules[path].__dict__.update(_upweave_how=How(backend), _upweave_site=path, _upweave_off=False)
+    become(new, Root)
+    new.__dict__.update(_upweave_contiguous=decisions.channels_last and contiguous_outputs)
+    return new

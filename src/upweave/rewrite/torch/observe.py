@@ -1,0 +1,227 @@
+"""What a model does with its nearest resizes and transposed convolutions, seen in a run on example inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...ops.torch.layout import as_format, is_channels_last
+from .consume import Call as Numbers
+from .copying import CONVOLUTIONS
+from .deferred import Deferred, How, Log, Part
+from .follow import Follow
+from .inputs import Call
+from .mode import Deferring
+
+
+@dataclass(frozen=True)
+class PartShape:
+    """A part without its numbers."""
+
+    shape: tuple[int, ...]
+    factors: tuple[int, ...]
+    trim: tuple[tuple[int, int], ...]
+    site: str
+
+    def filled(self, like: Tensor, channels_last: bool) -> Part:
+        """A part of this shape with random numbers."""
+        small = torch.randn(self.shape, dtype=like.dtype, device=like.device)
+        if channels_last:
+            small = as_format(small, small.dim() > 3)
+        return Part(small, self.factors, self.trim, self.site)
+
+
+@dataclass
+class Fold:
+    """A convolution that can consume a deferred value.
+
+    `path` is the convolution's module, empty where a function was called; `times` counts its calls in the run.
+    """
+
+    path: str
+    parts: tuple[PartShape, ...]
+    weight: Tensor
+    call: Numbers
+    multiplies: int
+    folded: int
+    times: int = 1
+    is_layer: bool = True
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The modules that resize."""
+        return tuple(dict.fromkeys(p.site for p in self.parts if max(p.factors) > 1))
+
+
+@dataclass
+class Layer:
+    """A convolution of either kind on a tensor: the module's path, an input's shape, how often, and `output_size`."""
+
+    path: str
+    layer: Any
+    shape: tuple[int, ...]
+    times: int = 1
+    output_size: Any = None
+
+    @property
+    def multiplies(self) -> int:
+        """Multiplications of one call: inputs times taps, or outputs times taps."""
+        layer, rank = self.layer, len(self.layer.stride)
+        batch = self.shape[0] if len(self.shape) == rank + 2 else 1
+        positions = list(self.shape[-rank:])
+        if not layer.transposed:
+            pads = layer.padding if isinstance(layer.padding, tuple) else (0,) * rank
+            ends = zip(positions, pads, layer.dilation, layer.kernel_size, layer.stride, strict=True)
+            positions = [(n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in ends]
+        return int(batch * prod(positions) * layer.weight.numel())
+
+
+@dataclass
+class Observation:
+    """What was seen."""
+
+    folds: list[Fold] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    chains: dict[str, str] = field(default_factory=dict)
+    """For each convolution: "batch_norm" or "batch_norm, activation" where that stands behind it at every call."""
+    resized: dict[str, list[str]] = field(default_factory=dict)
+    """For each module that resizes: the functions that needed the resized tensor."""
+
+
+class _Watch(Log):
+    """Writes down what becomes of values; the stack of modules tells where."""
+
+    def __init__(self, found: Observation, stack: list[str], convolutions: set[str]) -> None:
+        self.found = found
+        self.convolutions = convolutions
+        self.stack = stack
+        self.folds: dict[Any, Fold] = {}
+
+    def consumed(self, x: Deferred, weight: Tensor, call: Numbers) -> None:
+        if max(call.kernel) == 1:
+            return
+        shapes = tuple(PartShape(tuple(p._small.shape), p.factors, p.trim, p.site) for p in x.parts)
+        path = self.stack[-1]
+        key = (path, shapes, id(weight), call)
+        if key in self.folds:
+            self.folds[key].times += 1
+            return
+        fold = Fold(
+            path, shapes, weight, call,
+            call.multiplies(weight.shape, x.parts, False), call.multiplies(weight.shape, x.parts, True),
+            1, path in self.convolutions,
+        )  # fmt: skip
+        self.folds[key] = fold
+        self.found.folds.append(fold)
+
+    def materialised(self, x: Deferred, why: str) -> None:
+        for part in x.parts:
+            if max(part.factors) > 1:
+                self.found.resized.setdefault(part.site, []).append(why)
+
+
+class _Watching(Deferring):
+    """Defers everything, knows in which module, and follows what becomes of the outputs of convolutions."""
+
+    def __init__(self, watch: _Watch, follow: Follow) -> None:
+        super().__init__(How("torch", watch))
+        self.watch = watch
+        self.follow = follow
+
+    @property
+    def site(self) -> str:
+        """The innermost module that is running."""
+        return self.watch.stack[-1]
+
+    @site.setter
+    def site(self, value: str) -> None:
+        pass
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        readers = self.follow.read(func, args, kwargs)
+        y = super().__torch_function__(func, types, args, kwargs)
+        self.follow.wrote(func, readers, y)
+        return y
+
+
+def observe(model: nn.Module, call: Call, *, defer: bool = True) -> tuple[Observation, Any]:
+    """(what was seen, the outputs) of one run, without gradients, with every nearest resize deferred if `defer`."""
+    found = Observation()
+    follow = Follow()
+    with _layers(model, found, follow), stack_of_modules(model) as stack, torch.no_grad():
+        if defer:
+            convolutions = {path for path, module in model.named_modules() if type(module) in CONVOLUTIONS}
+            with _Watching(_Watch(found, stack, convolutions), follow):
+                y = model(*call[0], **call[1])
+        else:
+            y = model(*call[0], **call[1])
+    found.chains = follow.chains()
+    return found, y
+
+
+@contextmanager
+def stack_of_modules(model: nn.Module) -> Iterator[list[str]]:
+    """The paths of the modules that are running, the innermost last; hooks that go when the context ends."""
+    stack = [""]
+    handles = []
+    names: dict[nn.Module, str] = {}
+    for path, module in model.named_modules():
+        names.setdefault(module, path)
+
+    def enter(module: nn.Module, args: Any) -> None:
+        stack.append(names[module])
+
+    def leave(module: nn.Module, args: Any, y: Any) -> None:
+        stack.pop()
+
+    for module in names:
+        handles.append(module.register_forward_pre_hook(enter, prepend=True))
+        handles.append(module.register_forward_hook(leave, always_call=True))
+    try:
+        yield stack
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def _layers(model: nn.Module, found: Observation, follow: Follow) -> Iterator[None]:
+    seen: dict[Any, Layer] = {}
+    handles = []
+    for path, module in model.named_modules():
+        if type(module) not in CONVOLUTIONS or module._forward_hooks or module._forward_pre_hooks:
+            continue
+
+        def note(layer: nn.Module, args: Any, kwargs: Any, y: Any, path: str = path) -> None:
+            x = args[0] if args else kwargs["input"]
+            if isinstance(y, Tensor):
+                follow.start(path, y)
+            if not isinstance(x, Tensor):
+                return
+            size = args[1] if len(args) > 1 else kwargs.get("output_size")
+            key = (path, tuple(x.shape), None if size is None else tuple(size))
+            if key in seen:
+                seen[key].times += 1
+            else:
+                seen[key] = Layer(path, layer, tuple(x.shape), 1, size)
+                found.layers.append(seen[key])
+
+        handles.append(module.register_forward_hook(note, with_kwargs=True))
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def is_any_channels_last(value: Any) -> bool:
+    """True if some tensor in the value lies channels-last."""
+    leaves = torch.utils._pytree.tree_leaves(value)
+    return any(isinstance(t, Tensor) and is_channels_last(t) for t in leaves)
