@@ -176,15 +176,30 @@ template <class T, class S> struct Finisher {
         }
     }
 
+    // All channels of a block at `length` positions of one phase, `pitch` apart in the output.
+    void finish_line(const T* scratch, int64_t phase, int64_t column, int64_t channels, S* to, int64_t pitch, int64_t length) const {
+        constexpr int L = LANES<T>;
+        const Row row = t.rows[phase];
+        const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
+        const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + column;
+        for (int64_t c = 0; c < channels; c += L)
+            for (int64_t i = 0; i < length; i += L)
+                positions(at + c * step + i, step, least(L, channels - c), to + c + i * pitch, pitch, least(L, length - i), line + c);
+    }
+
     __attribute__((noinline)) void channels_last(const T* scratch, int64_t cg, int64_t block) const {
         const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
         const int64_t c0 = t.block_begin(block), channels = t.block_begin(block + 1) - c0;
         const int64_t pitch = t.produce * t.geo.groups, first = cg * t.produce + c0;
         S* result = static_cast<S*>(args.result);
-        constexpr int L = LANES<T>;
-        T* biases = line;
         for (int64_t c = 0; c < channels; ++c)
-            biases[c] = args.bias ? static_cast<T>(widen(static_cast<const S*>(args.bias)[first + c])) : T(0);
+            line[c] = args.bias ? static_cast<T>(widen(static_cast<const S*>(args.bias)[first + c])) : T(0);
+        if (t.images) {
+            const int64_t image = t.phases * pitch;
+            for (int64_t f = 0; f < t.phases; ++f)
+                finish_line(scratch, f, 0, channels, result + tile.runs[0].n * image + f * pitch + first, image, tile.run_count);
+            return;
+        }
         for (int64_t u = 0; u < tile.run_count; ++u) {
             const Run& run = tile.runs[u];
             for (int64_t rd = 0; rd < D->phases; ++rd) {
@@ -197,15 +212,7 @@ template <class T, class S> struct Finisher {
                     for (int64_t rw = 0; rw < W->phases; ++rw) {
                         const int64_t f = (rd * H->phases + rh) * W->phases + rw, w = W->step_out * run.q[2] + rw;
                         const int64_t length = least(run.length, (t.out[2] - w + W->step_out - 1) / W->step_out);
-                        const Row row = t.rows[f];
-                        const int64_t step = row.first < 0 ? 0 : row.step * t.scratch_pitch;
-                        const T* at = row.first < 0 ? zeros : scratch + row.first * t.scratch_pitch + run.column;
-                        for (int64_t c = 0; c < channels; c += L) {
-                            const int64_t many = least(L, channels - c);
-                            for (int64_t i = 0; i < length; i += L)
-                                positions(at + c * step + i, step, many, line_at + w * pitch + c + i * W->step_out * pitch,
-                                          W->step_out * pitch, least(L, length - i), biases + c);
-                        }
+                        finish_line(scratch, f, run.column, channels, line_at + w * pitch, W->step_out * pitch, length);
                     }
                 }
             }
@@ -221,8 +228,6 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     const int64_t b0 = share(t.block_count, t.chunks, chunk), b1 = share(t.block_count, t.chunks, chunk + 1);
     const bool split = t.blocks.channels < t.reduce;
 
-    const bool planes = t.planes && !t.geo.channels_last;  // no list of pieces
-
     constexpr int64_t E = sizeof(T);
     const int64_t panel_at = 0;
     const int64_t scratch_at = panel_at + in_bytes(t.panel_size + LANES<T>, E);
@@ -233,7 +238,7 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     const int64_t from_at = line_at + in_bytes(line_size, E);
     const int64_t runs_at = from_at + in_bytes(t.images ? t.phases : t.axis[2].phases, sizeof(T*));
     const int64_t pieces_at = runs_at + in_bytes(most_runs(t), sizeof(Run));
-    char* memory = static_cast<char*>(arena(static_cast<size_t>(pieces_at + in_bytes(planes ? 0 : most_pieces(t), sizeof(Piece)))));
+    char* memory = static_cast<char*>(arena(static_cast<size_t>(pieces_at + in_bytes(t.planes ? 0 : most_pieces(t), sizeof(Piece)))));
     T* panel = reinterpret_cast<T*>(memory + panel_at);
     T* scratch = reinterpret_cast<T*>(memory + scratch_at);
     T* zeros = reinterpret_cast<T*>(memory + zeros_at);
@@ -242,7 +247,7 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     Tile tile{reinterpret_cast<Run*>(memory + runs_at), 0, reinterpret_cast<Piece*>(memory + pieces_at), 0, 0, 0};
     const int64_t plane = t.in[0] * t.in[1] * t.in[2];
     const int64_t image = t.geo.channels_last ? plane : plane * t.reduce * t.geo.groups;
-    lay_out(t, image, tile_number, planes, &tile);
+    lay_out(t, image, tile_number, &tile);
 
     const int64_t written = t.geo.batch * t.produce * t.geo.groups * t.out[0] * t.out[1] * t.out[2] * static_cast<int64_t>(sizeof(S));
     const Finisher<T, S> finisher{t, args, tile, zeros, reinterpret_cast<const T**>(memory + from_at),
@@ -252,7 +257,9 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
     for (int64_t c0 = 0; c0 < t.reduce; c0 += t.blocks.channels) {
         const int64_t c1 = least(t.reduce, c0 + t.blocks.channels);
         if (group_count) {
-            if (planes) pack_planes<T, S>(t, tile, source + cg * t.reduce * plane, plane, image, c0, c1, panel);
+            if (t.planes && t.geo.channels_last)
+                pack_planes_channels_last<T, S>(t, tile, source + cg * t.reduce, t.reduce * t.geo.groups, plane, c0, c1, panel);
+            else if (t.planes) pack_planes<T, S>(t, tile, source + cg * t.reduce * plane, plane, image, c0, c1, panel);
             else if (t.geo.channels_last)
                 pack_panel_channels_last<T, S>(t, tile, source + cg * t.reduce, t.reduce * t.geo.groups, c0, c1, panel);
             else

@@ -79,8 +79,8 @@ inline int64_t row_index(const Tables& t, int64_t image, int64_t n, int64_t d, i
     return n * image + (d * t.in[1] + h) * t.in[2];
 }
 
-// Runs and pieces of tile number `tile`; with `planes` the runs alone.
-inline void lay_out(const Tables& t, int64_t image, int64_t tile, bool planes, Tile* out) {
+// Runs and pieces of tile number `tile`; of planes the runs alone.
+inline void lay_out(const Tables& t, int64_t image, int64_t tile, Tile* out) {
     const AxisPhases *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
     Run* run = out->runs;
     Piece* piece = out->pieces;
@@ -114,20 +114,21 @@ inline void lay_out(const Tables& t, int64_t image, int64_t tile, bool planes, T
             *run++ = Run{r / (H->count * D->count), {r / H->count % D->count, r % H->count, w}, many, j};
             j += many;
         }
-        int64_t offset = 0;
-        for (int64_t od : D->offsets)
-            for (int64_t oh : H->offsets)
-                for (int64_t ow : W->offsets) {
-                    if (planes) continue;
-                    for (Run* u = out->runs; u < run; ++u) {
-                        const int64_t at = row_index(t, image, u->n, D->step_in * u->q[0] + od, H->step_in * u->q[1] + oh);
-                        piece = row_pieces(out->pieces, piece, at, t.in[2], W->step_in, W->step_in * u->q[2] + ow,
-                                           u->length, offset * t.columns + u->column);
+        if (!t.planes) {
+            int64_t offset = 0;
+            for (int64_t od : D->offsets)
+                for (int64_t oh : H->offsets)
+                    for (int64_t ow : W->offsets) {
+                        for (Run* u = out->runs; u < run; ++u) {
+                            const int64_t at = row_index(t, image, u->n, D->step_in * u->q[0] + od, H->step_in * u->q[1] + oh);
+                            piece = row_pieces(out->pieces, piece, at, t.in[2], W->step_in, W->step_in * u->q[2] + ow,
+                                               u->length, offset * t.columns + u->column);
+                        }
+                        if (length % t.lanes)
+                            piece = zero_piece(out->pieces, piece, offset * t.columns + length, t.lanes - length % t.lanes);
+                        ++offset;
                     }
-                    if (length % t.lanes)
-                        piece = zero_piece(out->pieces, piece, offset * t.columns + length, t.lanes - length % t.lanes);
-                    ++offset;
-                }
+        }
         out->lines = 1;
         out->vectors = (length + t.lanes - 1) / t.lanes;
     }
@@ -218,11 +219,48 @@ __attribute__((noinline)) void pack_planes(const Tables& t, const Tile& tile, co
     }
 }
 
+// `many` positions, `step` apart, of `channels` neighbouring channels: LANES × LANES of them are transposed at a time.
+template <class T, class S>
+inline void pack_transposed(const S* from, int64_t step, int64_t many, int64_t channels, T* to, int64_t channel_stride) {
+    constexpr int L = LANES<T>;
+    if (channels < L) {
+        for (int64_t j = 0; j < many; ++j)
+            for (int64_t c = 0; c < channels; ++c) to[c * channel_stride + j] = widen(from[j * step + c]);
+        return;
+    }
+    for (int64_t j = 0; j < many; j += L) {
+        const int64_t real = least(L, many - j);
+        for (int64_t c = 0;; c += L) {
+            const int64_t at = least(c, channels - L);  // the last block overlaps the one before it
+            Vec<T> v[L];
+#pragma GCC unroll 16
+            for (int i = 0; i < L; ++i) v[i] = load_as<T>(from + least(j + i, many - 1) * step + at);
+            weave_vectors<T, L>(v);
+            T* row = to + at * channel_stride + j;
+            if (real == L) {
+#pragma GCC unroll 16
+                for (int i = 0; i < L; ++i) store(row + i * channel_stride, v[i]);
+            } else {
+                for (int i = 0; i < L; ++i) store_some<T>(row + i * channel_stride, v[i], real);
+            }
+            if (at + L >= channels) break;
+        }
+    }
+}
+
 // The same from memory with channels last: `source` points at the group's channel 0 of sample 0, `pitch` is C.
+template <class T, class S>
+__attribute__((noinline)) void pack_planes_channels_last(const Tables& t, const Tile& tile, const S* source, int64_t pitch, int64_t plane,
+                                      int64_t first, int64_t last, T* panel) {
+    const int64_t image = plane * pitch;
+    for (int64_t o = 0; o < plane; ++o)
+        pack_transposed<T>(source + tile.runs[0].n * image + o * pitch + first, image, tile.run_count, last - first,
+                           panel + o * t.columns, t.channel_stride);
+}
+
 template <class T, class S>
 __attribute__((noinline)) void pack_panel_channels_last(const Tables& t, const Tile& tile, const S* source, int64_t pitch, int64_t first,
                                      int64_t last, T* panel) {
-    constexpr int L = LANES<T>;
     const int64_t step = t.axis[2].step_in * pitch, channels = last - first;
     for (const Piece *p = tile.pieces, *end = p + tile.piece_count; p < end; ++p) {
         T* to = panel + p->to;
@@ -230,30 +268,7 @@ __attribute__((noinline)) void pack_panel_channels_last(const Tables& t, const T
             for (int64_t c = 0; c < channels && first == 0; ++c) clear_row<T>(to + c * t.channel_stride, p->length);
             continue;
         }
-        const S* from = source + p->source * pitch + first;
-        if (channels < L) {
-            for (int64_t j = 0; j < p->length; ++j)
-                for (int64_t c = 0; c < channels; ++c) to[c * t.channel_stride + j] = widen(from[j * step + c]);
-            continue;
-        }
-        for (int64_t j = 0; j < p->length; j += L) {  // LANES positions × LANES channels are transposed
-            const int64_t many = least(L, p->length - j);
-            for (int64_t c = 0;; c += L) {
-                const int64_t at = least(c, channels - L);  // the last block overlaps the one before it
-                Vec<T> v[L];
-#pragma GCC unroll 16
-                for (int i = 0; i < L; ++i) v[i] = load_as<T>(from + least(j + i, p->length - 1) * step + at);
-                weave_vectors<T, L>(v);
-                T* row = to + at * t.channel_stride + j;
-                if (many == L) {
-#pragma GCC unroll 16
-                    for (int i = 0; i < L; ++i) store(row + i * t.channel_stride, v[i]);
-                } else {
-                    for (int i = 0; i < L; ++i) store_some<T>(row + i * t.channel_stride, v[i], many);
-                }
-                if (at + L >= channels) break;
-            }
-        }
+        pack_transposed<T>(source + p->source * pitch + first, step, p->length, channels, to, t.channel_stride);
     }
 }
 

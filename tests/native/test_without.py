@@ -23,6 +23,6 @@ def test_what_runs_without_the_core(tests: str) -> None:
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=2 * PATIENCE, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED") and "backend triton" not in line]
     assert all("turned off by UPWEAVE_NATIVE=0" in line for line in skipped)
     assert bool(skipped) == ("onnx" in tests)

@@ -86,7 +86,10 @@ def test_mixed_kinds() -> None:
 
 @pytest.mark.parametrize(
     ("backend", "match"),
-    [("gpu", "no backend is called 'gpu'; there are native, numpy, torch, reference, and auto"), (None, "called None")],
+    [
+        ("gpu", "no backend is called 'gpu'; there are native, triton, numpy, torch, reference, and auto"),
+        (None, "called None"),
+    ],
 )
 def test_unknown_backends(backend: Any, match: str) -> None:
     with pytest.raises(upweave.BackendError, match=match):

@@ -170,7 +170,8 @@ def test_they_have_no_gradients_and_say_so(backend: str) -> None:
         ("float32", "meta", "numpy", "runs on the CPU, and the tensors are on meta"),
         ("bfloat16", "cpu", "numpy", "NumPy backend takes float32, float64, not bfloat16"),
         ("int64", "cpu", "reference", "not int64"),
-        ("float32", "cpu", "triton", "no backend is called 'triton'"),
+        ("float64", "cpu", "triton", "backend 'triton' cannot run this|backend \"triton\" cannot run this"),
+        ("float32", "cpu", "cuda", "no backend is called 'cuda'"),
     ],
 )
 def test_explicit_backends_that_cannot_run_raise(dtype: str, device: str, backend: str, match: str) -> None:

@@ -171,14 +171,9 @@ def test_a_gpu_that_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_setting_for_tf32_is_pytorch_s() -> None:
     from upweave.ops.triton.run import tf32
 
-    before = torch.backends.cudnn.allow_tf32
-    try:
-        torch.backends.cudnn.allow_tf32 = False
-        assert not tf32()
-        torch.backends.cudnn.allow_tf32 = True
-        assert tf32()
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
+    for allowed in (False, True):
+        with torch.backends.cudnn.flags(allow_tf32=allowed):  # the one way that torch.testing leaves open
+            assert tf32() == allowed
 
 
 def test_aten_is_the_first_to_be_timed() -> None:
