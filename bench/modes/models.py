@@ -84,13 +84,13 @@ def _block(width: int) -> nn.Module:
 
 
 MODELS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "sd_vae_decoder": (resize_vae, (1, 4, 20, 20)),
+    "sd_vae_decoder": (resize_vae, (1, 4, 32, 32)),
     "taesd_decoder": (TinyDecoder, (1, 4, 64, 64)),
     "esrgan_upsamplers": (NearestTail, (1, 64, 128, 128)),
     "esrgan_tail": (lambda: NearestTail(rest=True), (1, 64, 64, 64)),
     "dcgan_b1": (dcgan, (1, 100, 1, 1)),
     "dcgan_b16": (dcgan, (16, 100, 1, 1)),
-    "unet_k2s2": (unet, (1, 3, 384, 384)),
+    "unet_k2s2": (unet, (1, 3, 512, 512)),
     "cyclegan": (cyclegan, (1, 3, 256, 256)),
     "hifigan_v1": (hifigan, (1, 80, 64)),
 }

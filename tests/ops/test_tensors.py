@@ -170,7 +170,7 @@ def test_they_have_no_gradients_and_say_so(backend: str) -> None:
         ("float32", "meta", "numpy", "runs on the CPU, and the tensors are on meta"),
         ("bfloat16", "cpu", "numpy", "NumPy backend takes float32, float64, not bfloat16"),
         ("int64", "cpu", "reference", "not int64"),
-        ("float64", "cpu", "triton", "backend 'triton' cannot run this|backend \"triton\" cannot run this"),
+        ("float64", "cpu", "triton", "backend .triton. cannot run this"),
         ("float32", "cpu", "cuda", "no backend is called 'cuda'"),
     ],
 )
