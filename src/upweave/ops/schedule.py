@@ -224,7 +224,10 @@ def _chunks(job: _Job, tiles: int) -> set[int]:
     """Output channels of an item: all, unless there would be too few items to share out evenly."""
     if tiles * job.conv_groups >= 16 * job.threads:
         return {job.produce}
-    return {_even(job.produce, -(-job.produce // n)) for n in (1, job.threads, 3 * job.threads)}
+    chunks = {_even(job.produce, -(-job.produce // n)) for n in (1, job.threads, 3 * job.threads)}
+    return (
+        chunks | {_even(job.produce, job.height)} if job.images else chunks
+    )  # all outputs of large images: few channels
 
 
 def _tiles_of_offsets(job: _Job) -> Iterator[_Tile]:
@@ -273,7 +276,9 @@ def _tiles_of_rows(job: _Job) -> Iterator[_Tile]:
 
 def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     """The schedule with these tiles and output channels, its panel as large as fits, and its price."""
-    channels = _even(job.reduce, PANEL // (job.itemsize * tile.panel))
+    # the panel of many samples is read once for each block of channels, in order: it need not stay close
+    most = (4 if job.images else 1) * PANEL
+    channels = _even(job.reduce, most // (job.itemsize * tile.panel))
     panels = -(-job.reduce // channels)
     multiply = 0.0
     packed = math.prod(a.weights for a in job.axes)
@@ -288,7 +293,7 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
         # a step: one operation for each vector and row, its loads where the rows are too few to hide them, the loop
         loads = 0.4 / height + max(0.0, 2 / height - 1)
         multiply += tile.lines * tile.vectors * m * (steps * (1 + loads) + 3.5 * slices)
-        multiply += runs * (2 * steps + 45 * slices)
+        multiply += runs * ((0.7 if job.images else 2) * steps + 45 * slices)
     # the epilogue: a vector of output, more of them where the stride is no power of two, and each piece of a line
     stride = job.axes[-1].phases
     weave = tile.positions * job.phases / job.lanes * (6 + stride % 2 * min(stride, job.lanes) * 1.5)
@@ -301,7 +306,11 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     )  # fmt: skip
     items = tile.count * -(-job.produce // chunk) * job.conv_groups
     # small working sets are faster than the sum of their parts, and many items hide a thread that is held up
-    cycles = each * -(-items // job.threads) * (1 + workspace / WORKSPACE / 4 + 0.06 * job.threads / items)
+    cycles = (
+        each
+        * -(-items // job.threads)
+        * (1 + workspace / WORKSPACE / (8 if job.images else 4) + 0.06 * job.threads / items)
+    )
     if job.packs:
         cycles += 5 * job.conv_groups * job.reduce * job.produce * packed / job.threads
     if workspace > WORKSPACE:
