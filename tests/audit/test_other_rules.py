@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from upweave.audit import Silence
 
@@ -41,6 +42,22 @@ def test_foldable_resize_counts_what_it_saves() -> None:
     assert f.evidence["ratio"] == 2.25
     assert f.fix is not None
     assert f.fix.code == "nn.ConvTranspose2d(8, 4, kernel_size=4, stride=2, padding=1, bias=False)"
+
+
+@pytest.mark.parametrize(
+    ("coordinates", "nearest", "folds"),
+    [
+        ("asymmetric", "floor", True),
+        ("asymmetric", "ceil", False),
+        ("half_pixel", "round_prefer_ceil", True),
+        ("half_pixel", "round_prefer_floor", True),
+        ("half_pixel", "floor", False),  # reads samples 0 0 0 1 1 …
+    ],
+)
+def test_foldable_resizes_repeat_their_samples(coordinates: str, nearest: str, folds: bool) -> None:
+    net = Net(1, 8, 16, 16)
+    net.conv(net.resize("x", coordinates=coordinates, nearest=nearest), 4, 3, p=1)
+    assert bool(net.found(rule="UW701")) == folds
 
 
 def test_foldable_in_three_dimensions_and_through_a_concatenation() -> None:

@@ -225,9 +225,8 @@ def _chunks(job: _Job, tiles: int) -> set[int]:
     if tiles * job.conv_groups >= 16 * job.threads:
         return {job.produce}
     chunks = {_even(job.produce, -(-job.produce // n)) for n in (1, job.threads, 3 * job.threads)}
-    return (
-        chunks | {_even(job.produce, job.height)} if job.images else chunks
-    )  # all outputs of large images: few channels
+    # the outputs of a large image leave room for few channels at a time
+    return chunks | {_even(job.produce, job.height)} if job.images else chunks
 
 
 def _tiles_of_offsets(job: _Job) -> Iterator[_Tile]:
@@ -306,11 +305,8 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     )  # fmt: skip
     items = tile.count * -(-job.produce // chunk) * job.conv_groups
     # small working sets are faster than the sum of their parts, and many items hide a thread that is held up
-    cycles = (
-        each
-        * -(-items // job.threads)
-        * (1 + workspace / WORKSPACE / (8 if job.images else 4) + 0.06 * job.threads / items)
-    )
+    crowded = workspace / WORKSPACE / (8 if job.images else 4)
+    cycles = each * -(-items // job.threads) * (1 + crowded + 0.06 * job.threads / items)
     if job.packs:
         cycles += 5 * job.conv_groups * job.reduce * job.produce * packed / job.threads
     if workspace > WORKSPACE:

@@ -153,8 +153,9 @@ def _repeats(op: Resize, layer: Layer) -> bool:
     pairs = [(b.extent, a.extent) for b, a in zip(layer.resampler.before, layer.resampler.after, strict=True)]
     if op.mode != "nearest" or op.coordinates == "align_corners" or any(m % n for n, m in pairs):
         return False
-    # rounding down on the asymmetric grid, rounding either way on the half-pixel grid: both repeat
-    return op.nearest == "floor" or op.coordinates != "asymmetric"
+    # rounding down on the asymmetric grid, to the nearest on the half-pixel grid: both repeat; rounding down on the
+    # latter would read one sample too early
+    return op.nearest == "floor" if op.coordinates == "asymmetric" else op.nearest.startswith("round")
 
 
 def _convolutions(context: Context, value: str) -> Iterator[tuple[Node, float, bool]]:
