@@ -44,8 +44,8 @@ INTRO = {
     "lengths": "Total ms over 200 different lengths, each met once by a fresh process; “seen”: the same lengths again.",
     "overhead": "Problems of one multiplication: what is left is the call.",
     "memory": "Peak of resident memory during a call, above its output, each in a process of its own. The last "
-    "column is the larger of two, for each thread: the first call less the weight's size, which a packed copy has at "
-    "least, and a later call.",
+    "column is the larger of two, for each thread: the first call less the packed weight, and a later call. PyTorch's "
+    "weight is counted as it is.",
     "isa": "Upweave, PyTorch and oneDNN held to AVX2 by `UPWEAVE_ISA`, `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA`.",
     "models": "`upweave.accelerate` on models with random weights, beside the same model in PyTorch as it is and with "
     "weights and input channels-last, in turns in one process. The share is what the upsamplers (a resize with the "
@@ -207,7 +207,7 @@ def _table(run: Run, comparisons: tuple[Comparison, ...]) -> str:
 
 def _memory(run: Run) -> str:
     lines = [
-        "| row | contender | weight MiB | output MiB | first call MiB | later MiB | above packed, MiB a thread |",
+        "| row | contender | packed MiB | output MiB | first call MiB | later MiB | above packed, MiB a thread |",
         "|---|---|---:|---:|---:|---:|---:|",
     ]
     for r in run.memory:

@@ -77,7 +77,8 @@ class Row:
 class MemoryRow:
     """Memory of one contender on one layer, in MiB, each measured in a process of its own.
 
-    `first` and `later`: peak of the first and of a later call above what was there before, less the output.
+    `first` and `later`: peak of the first and of a later call above what was there before, less the output. `weight`:
+    the weight as the contender keeps it, packed if it packs.
     """
 
     name: str
@@ -91,7 +92,7 @@ class MemoryRow:
 
     @property
     def above_packed_mib(self) -> float:
-        """What a call takes besides its output and a packed weight, which has at least the weight's own size.
+        """What a call takes besides its output and the packed weight.
 
         The larger of: the first call, which packs, less that size; a later call, for which the packed weight is there.
         """

@@ -96,7 +96,7 @@ def _memory(rows: Sequence[MemoryRow]) -> Table:
     table = Table(title="memory, MiB above the output at the peak", title_justify="left")
     table.add_column("row", no_wrap=True)
     table.add_column("contender")
-    for heading in ("weight", "output", "first call", "later call", "above packed", "a thread"):
+    for heading in ("packed weight", "output", "first call", "later call", "above packed", "a thread"):
         table.add_column(heading, justify="right")
     for r in rows:
         values = (r.weight_mib, r.output_mib, r.first_mib, r.later_mib, r.above_packed_mib)

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import torch
 
+from upweave.ops import native
 from upweave.ops.problem import problem
 
 from .. import case as cases
@@ -44,14 +45,13 @@ def measure(layer: layers.Layer, contender: str, backend: ours.Backend, threads:
         {"row": layer.name, "contender": contender, "backend": backend, "threads": threads},
         ENVIRONMENT,
     )
-    p = layer.problem
-    weight, output = (4 * math.prod(shape) / _MIB for shape in (p.weight_shape, p.output_shape))
+    output = 4 * math.prod(layer.problem.output_shape) / _MIB
     label = (ours.name(backend) or "") if contender == "upweave" else contender
-    return MemoryRow(layer.name, label, layer.core, weight, output, found["first"], found["later"], threads)
+    return MemoryRow(layer.name, label, layer.core, found["weight"], output, found["first"], found["later"], threads)
 
 
 def one_process(row: str, contender: str, backend: ours.Backend, threads: int) -> dict[str, float]:
-    """MiB that the first and a later call took above their output."""
+    """MiB that the first and a later call took above their output, and those of the weight, packed if it is."""
     layer = next(entry for entry in layers.load() if entry.name == row)
     torch.set_num_threads(threads)
     rank = layer.problem.rank
@@ -65,7 +65,10 @@ def one_process(row: str, contender: str, backend: ours.Backend, threads: int) -
         torch.mm(torch.ones(512, 512), torch.ones(512, 512))  # starts the threads, with their stacks
         call(tiny)  # loads the code
         first, later = extra(lambda: call(case)), extra(lambda: call(case))
-    return {"first": first, "later": later}
+    weight = case.weight.untyped_storage().nbytes()
+    if contender == "upweave" and backend == "native":
+        weight = native.pack(case.problem, "float32", False, case.weight.data_ptr(), threads).nbytes
+    return {"first": first, "later": later, "weight": weight / _MIB}
 
 
 def extra(call: Callable[[], torch.Tensor]) -> float:
