@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 import upweave
 from tests.ops.close import assert_close
 from upweave.errors import NotRepresentable
-from upweave.rewrite.artifacts import harmonic_energy, phase_imbalance
 from upweave.rewrite.weights.gains import equal_gains, imbalance, phase_gains
 from upweave.rewrite.weights.initial import he_transposed, icnr
 from upweave.rewrite.weights.merge import conv_after, conv_before
@@ -268,15 +267,3 @@ def test_fresh_weights_keep_the_variance() -> None:
     assert layer(x, spec, w)[..., 2:-2, 2:-2].var().item() == pytest.approx(2.0, rel=0.1)
     tied = icnr(ConvPixelShuffle((3, 3), (2, 2)), 8, 5, 0)
     assert (tied.reshape(5, 4, -1) == tied.reshape(5, 4, -1)[:, :1]).all()
-
-
-def test_a_checkerboard_is_measured_and_a_picture_without_one_is_not() -> None:
-    flat = np.random.default_rng(0).standard_normal((1, 3, 64, 64))
-    board = flat + np.tile([[1.0, -1.0], [-1.0, 1.0]], (32, 32))
-    assert phase_imbalance(flat, (2, 2)) < 0.05
-    assert phase_imbalance(board, (2, 2)) == pytest.approx(1 / np.sqrt(2), rel=0.1)
-    assert harmonic_energy(flat, (2, 2)) < 0.01
-    assert harmonic_energy(board, (2, 2)) == pytest.approx(0.5, rel=0.1)
-    ramp = np.broadcast_to(np.arange(64.0), (1, 1, 64, 64))
-    assert phase_imbalance(ramp, (1, 1)) == 0
-    assert phase_imbalance(np.ones((1, 1, 8, 8)), (2, 2)) == 0

@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 
-from ...errors import ModelError
+from ...errors import ModelError, SpecError
 from ...graph.ir import Graph, Node, Resize, Shape, TransposedConvolution
 from ...graph.onnx.front import graph_of
 from ...graph.onnx.inputs import GivenShapes
 from ...graph.onnx.reader import Model, read_model
-from ..artifacts import harmonic_energy, phase_imbalance
 from ..certify import Certificate, Difference, Trial, certify, difference
 from ..cost import Price, Target, price_of, target_of
 from ..engine import Outcome, Step, rewrite
@@ -25,6 +26,8 @@ from .edit import edited, why_not_written
 from .runtime import Feeds, Run, best_runtime, compare_times, load, random_inputs
 from .source import Source, suggested_shapes
 from .store import with_weights
+
+Array = npt.NDArray[Any]
 
 SLOWER = 1.02
 """A rewritten model may take so many times the original's time; else it is not chosen."""
@@ -148,10 +151,7 @@ class _Work:
         for name in old:
             period = _period(node, outcome.steps[0], old[name].shape)
             if period is not None:
-                found[f"phase imbalance of {name}"] = [phase_imbalance(y[name], period) for y in (old, new)]
-                found[f"power of {name} at the pattern's frequencies"] = [
-                    harmonic_energy(y[name], period) for y in (old, new)
-                ]
+                found.update(_artifacts(name, old[name], new[name], period))
         return found
 
     def run_safe(self, path: str, names: tuple[str, ...], measure: bool) -> tuple[Rewritten, Outcome]:
@@ -305,6 +305,20 @@ def _period(node: Node, step: Step, output: Shape) -> tuple[int, ...] | None:
         return None
     found = tuple(n // h for n, h in zip(output[2:], x[2:], strict=True))
     return found if all(p >= 1 for p in found) and max(found) > 1 else None
+
+
+def _artifacts(name: str, old: Array, new: Array, period: tuple[int, ...]) -> dict[str, Any]:
+    """The shares of an output's variance that repeat with the period, before and after; the mean over the batch."""
+    from ...artifacts import score
+
+    try:
+        scores = [score(y, period, dims=len(period)) for y in (old, new)]
+    except SpecError as error:
+        return {f"artifacts of {name}": f"not scored: {error}"}
+    return {
+        f"pattern all over {name}, share of the variance": [float(np.mean(s.imbalance)) for s in scores],
+        f"pattern by places in {name}, share of the variance": [float(np.mean(s.energy)) for s in scores],
+    }
 
 
 def _frozen(source: Source) -> list[Refusal]:
