@@ -14,8 +14,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ...nn.functional import run_layer
 from ...ops import native
+from ...ops.torch.front import conv_transpose
 from ...ops.torch.layout import CHANNELS_LAST
 from .clock import race
 from .decisions import Decisions, Way
@@ -206,9 +206,8 @@ def _layer_ways(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]
 
     def native_way() -> Any:
         with torch.no_grad():
-            return run_layer(
-                x, weight, bias, layer.stride, layer.padding, tuple(extra), layer.groups, layer.dilation, "zeros",
-                "none", 0.01,
+            return conv_transpose(
+                x, weight, bias, layer.stride, layer.padding, tuple(extra), layer.groups, layer.dilation, precise=False
             )  # fmt: skip
 
     def torch_way() -> Any:

@@ -90,7 +90,9 @@ def stride_one(
     (flipped,) = derive(("flip", groups), (weight,), lambda: (fold_nearest(weight, (1,) * rank, groups),))
     ends = tuple(d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True))
     name, slope = activation or ("none", 0.01)
-    return conv_transpose(x, flipped, bias, (1,) * rank, ends, (0,) * rank, groups, dilation, name, slope)
+    return conv_transpose(
+        x, flipped, bias, (1,) * rank, ends, (0,) * rank, groups, dilation, name, slope, precise=False
+    )  # fmt: skip
 
 
 class Transposed(Postponing):
@@ -112,7 +114,8 @@ class Transposed(Postponing):
             name, slope = (activation or ("none", 0.01)) if native else ("none", 0.01)
             if native:
                 return conv_transpose(
-                    x, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation, name, slope
+                    x, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation, name, slope,
+                    precise=False,
                 )  # fmt: skip
             y = _TRANSPOSED[len(self.stride)](
                 x, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation
