@@ -163,10 +163,10 @@ def _cheapest(job: _Job) -> Schedule:
 def _axis(p: Problem, a: int, forward: bool) -> _Axis:
     k, s, d = p.kernel[a], p.stride[a], p.dilation[a]
     if not forward:
-        return _Axis(rounded(p.size[a]), ((1, k),), k, d * (k - 1), k)
+        return _Axis(_rounded(p.size[a]), ((1, k),), k, d * (k - 1), k)
     if p.size[a] == 1:  # every output is a phase of its own
         return _Axis(1, ((p.out[a], 1),), 1, 0, p.out[a])
-    return _Axis(rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d), k)
+    return _Axis(_rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d), k)
 
 
 def _unrolled(p: Problem, a: int, forward: bool) -> _Axis:
@@ -186,7 +186,7 @@ def _unrolled(p: Problem, a: int, forward: bool) -> _Axis:
     return _Axis(1, groups, max(1, len(read)), 0, weights)
 
 
-def rounded(count: int) -> int:
+def _rounded(count: int) -> int:
     """A long axis to four significant bits, up: signals of many lengths share few schedules."""
     step = 1 << max(0, count.bit_length() - 4)
     return count if count <= 64 else -(-count // step) * step

@@ -22,7 +22,7 @@ from functools import lru_cache
 
 from . import schedule as direct
 from .problem import Problem
-from .schedule import SLICE, Schedule, even, rounded
+from .schedule import SLICE, Schedule, even
 
 WORKSPACE = 3 * 1024 * 1024
 """Bytes of one thread, at most."""
@@ -135,7 +135,7 @@ def _loses(axes: tuple[_Axis, ...]) -> bool:
 
 
 def _axis(k: int, s: int, p: int, out: int, m: int) -> _Axis:
-    cells = rounded((out - 1 + p) // s - p // s + 1)
+    cells = _rounded((out - 1 + p) // s - p // s + 1)
     classes = [(m - 1 + -(-k // s), k % s)] if k % s else []
     return _Axis(m, -(-k // s), -(-cells // m), s, (*classes, (m - 1 + k // s, s - k % s)))
 
@@ -218,3 +218,9 @@ def _candidates(
                     f"{tile_rows} × {tiles} of them for {own * lanes} output channels",
                     (d.m, h.m, w.m), tile_rows, tiles, shares, saved, cycles,
                 )  # fmt: skip
+
+
+def _rounded(count: int) -> int:
+    """A long axis to six significant bits, up: signals of many lengths share few prices."""
+    step = 1 << max(0, count.bit_length() - 6)
+    return -(-count // step) * step
