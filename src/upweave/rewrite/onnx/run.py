@@ -23,6 +23,7 @@ from ..identity import Refusal, Replacement, all_identities
 from ..local import certify_step
 from ..report import Applied, RewriteReport, Timing
 from .edit import edited, why_not_written
+from .extents import declared_extents, symbol_values
 from .runtime import Feeds, Run, best_runtime, compare_times, load, random_inputs
 from .source import Source, suggested_shapes
 from .store import with_weights
@@ -78,7 +79,10 @@ def rewrite_file(
 
 
 def _complete(model: Model, shapes: GivenShapes, data: Feeds | None) -> Mapping[str, tuple[int, ...]]:
-    """A shape for every input: given, or that of the given data, or suggested."""
+    """A shape for every input: given, or that of the given data, or suggested.
+
+    Raises `ModelError` where a size is none that the file declares ("2*h").
+    """
     found = suggested_shapes(model) if data is None else {}
     if data is not None:
         found = {n: tuple(a.shape) for n, a in data.items()}
@@ -90,6 +94,8 @@ def _complete(model: Model, shapes: GivenShapes, data: Feeds | None) -> Mapping[
         if len(shapes) > len(inputs):
             raise ModelError(f"{len(shapes)} input shapes are given, but the model has {len(inputs)}")
         found |= dict(zip(inputs, map(tuple, shapes), strict=False))
+    declared = {i.name: declared_extents(i) or () for i in model.proto.graph.input}
+    symbol_values(found, declared)
     return found
 
 
@@ -185,7 +191,7 @@ class _Work:
         key = _key(r)
         if key in self.rejected:
             return self.rejected[key]
-        if reason := why_not_written(self.source, step.new):
+        if reason := why_not_written(self.source, step.graph, step.new):
             return reason
         if r.safety == "safe" and key not in self.checked:
             self.say(f"checking {r.identity} on {r.path}")
@@ -290,7 +296,7 @@ class _Work:
         return RewriteReport(
             path, self.target.name, self.target.measured, self.applied(outcome), tuple(dict.fromkeys(refused)),
             before, after, share_of_upsampling(self.source.graph, self.target, before), certificate, timing,
-            self.source.graph.notes, tuple(self.warnings),
+            (*self.source.graph.notes, *self.source.promises(outcome.graph)), tuple(self.warnings),
         )  # fmt: skip
 
 

@@ -16,8 +16,8 @@ import onnx
 
 from ...errors import UpweaveError
 from ...graph.ir import Shape
-from ...graph.onnx.inputs import declared_shape
 from ...graph.onnx.reader import tensors
+from .extents import Extent, declared_extents, symbol_values
 from .store import LARGEST, save
 
 Feeds: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -85,12 +85,19 @@ def random_inputs(
     if given is not None:
         yield "the given inputs", given
     infos = [i for i in model.graph.input if i.name not in {t.name for t in model.graph.initializer}]
-    open_axes = _open_axes(infos, shapes)
+    open_rank = {n: tuple(Extent(1, f"{n}[{a}]") for a in range(len(s))) for n, s in shapes.items()}
+    declared = {i.name: declared_extents(i) or open_rank[i.name] for i in infos}
+    symbols = symbol_values(shapes, declared)
+    first = {e.symbol: a for known in reversed(declared.values()) for a, e in reversed(list(enumerate(known)))}
+    coarse = {e.symbol for known in declared.values() for e in known if e.factor > 1}
     tried: set[tuple[Shape, ...]] = set()
-    for seed, change in enumerate((lambda n, a: n, lambda n, a: n, *_CHANGES)):
+    for seed, change in enumerate((None, None, *_CHANGES)):
+        values = dict(symbols)
+        if change is not None:
+            values = {s: change(n, first[s] == 0, s in coarse) for s, n in symbols.items()}
         sizes = {
-            i.name: tuple(change(n, a) if (i.name, a) in open_axes else n for a, n in enumerate(shapes[i.name]))
-            for i in infos
+            n: tuple(e.at(values[e.symbol]) if e.symbol in values else shapes[n][a] for a, e in enumerate(known))
+            for n, known in declared.items()
         }
         key = tuple(sizes.values())
         if seed > 1 and key in tried:
@@ -103,21 +110,13 @@ def random_inputs(
         yield f"random {said}" + (" times 10" if seed == 1 else ""), feeds
 
 
-_CHANGES: tuple[Callable[[int, int], int], ...] = (
-    lambda n, a: n if a < 2 else max(3, n // 2 | 1),
-    lambda n, a: n + 1 if a == 0 else n if a == 1 else max(5, n // 3 * 2 | 1),
-    lambda n, a: n if a < 2 else max(8, n // 4 * 2),
+_CHANGES: tuple[Callable[[int, bool, bool], int], ...] = (
+    lambda n, batch, coarse: n if batch else max(1, n // 2) if coarse else max(3, n // 2 | 1),
+    lambda n, batch, coarse: n + 1 if batch else max(1, n - 1) if coarse else max(5, n // 3 * 2 | 1),
+    lambda n, batch, coarse: n if batch else n + 1 if coarse else max(8, n // 4 * 2),
 )
-"""How dynamic axes are changed: the batch, and space to odd sizes and to an even one."""
-
-
-def _open_axes(infos: list[onnx.ValueInfoProto], shapes: Mapping[str, Shape]) -> set[tuple[str, int]]:
-    """The dynamic axes, as (input, axis)."""
-    found: set[tuple[str, int]] = set()
-    for i in infos:
-        dims = declared_shape(i)
-        found |= {(i.name, a) for a in range(len(shapes[i.name])) if dims is None or isinstance(dims[a], str)}
-    return found
+"""How the symbols of dynamic axes are changed: the batch by one, space to odd sizes and to an even one, multiples of a
+symbol only a little, since sizes are to stay small."""
 
 
 def _random(rng: np.random.Generator, shape: Shape, elem: int, loud: float) -> npt.NDArray[Any]:
