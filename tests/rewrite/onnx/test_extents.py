@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.graph.onnx_tools import saved
 from upweave.errors import ModelError
-from upweave.rewrite.onnx.extents import Extent, declared_extent, size_at, symbol_values
+from upweave.rewrite.onnx.extents import Extent, declared_extent, symbol_values
 from upweave.rewrite.onnx.source import read_source
 
 from .files import assert_same_outputs, conv, identities, model, node, numbers, ops, reasons, resize, rewritten, scales
@@ -58,10 +58,10 @@ def test_a_ratio_holds_for_every_size(a: Extent, b: Extent, value: int) -> None:
 
 
 def test_sizes_nearest_to_a_usual_one() -> None:
-    assert size_at(Extent(32, "h"), 64) == 64
-    assert size_at(Extent(48, "h"), 64) == 48
-    assert size_at(Extent(3, "h", 1), 64) == 64
-    assert size_at(Extent(100, "h", 5), 1) == 105
+    for e, size, want in (
+        (Extent(32, "h"), 64, 64), (Extent(48, "h"), 64, 48), (Extent(3, "h", 1), 64, 64), (Extent(99, "h", 5), 1, 104)
+    ):  # fmt: skip
+        assert e.at(e.nearest(size)) == want
     assert symbol_values(
         {"x": (1, 64), "y": (1, 33)}, {"x": (None, Extent(2, "h")), "y": (None, Extent(1, "h", 1))}
     ) == {"h": 32}

@@ -54,6 +54,10 @@ class Extent:
         """The size where the symbol has this value."""
         return self.factor * value + self.offset
 
+    def nearest(self, size: int) -> int:
+        """The value of the symbol, at least 1, that comes nearest to a size."""
+        return max(1, round((size - self.offset) / self.factor))
+
     def plus(self, n: int) -> Extent:
         """The same, n samples longer."""
         return Extent(self.factor, self.symbol, self.offset + n)
@@ -267,13 +271,6 @@ _RULES: dict[type[Op], Callable[[Node, Sequence[Extents]], Extents]] = {
     Permute: _permute,
     Reduce: _reduce,
 }
-
-
-def size_at(extent: Extent, near: int) -> int:
-    """The size of an axis of this form that is nearest to `near`, with a symbol of at least 1."""
-    if not extent.factor:
-        return extent.offset
-    return extent.at(max(1, round((near - extent.offset) / extent.factor)))
 
 
 def symbol_values(shapes: Mapping[str, Shape], declared: Mapping[str, Sequence[Extent | None]]) -> dict[str, int]:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import onnx
 
 from ...errors import ModelError, SpecError
-from ...graph.ir import Graph, Node, Resize, Shape, TransposedConvolution
+from ...graph.ir import Convolution, Graph, Node, Resize, Shape, TransposedConvolution
 from ...graph.onnx.front import graph_of
 from ...graph.onnx.inputs import GivenShapes
 from ...graph.onnx.reader import Model, read_model
@@ -23,7 +23,6 @@ from ..identity import Refusal, Replacement, all_identities
 from ..local import certify_step
 from ..report import Applied, RewriteReport, Timing
 from .edit import edited, why_not_written
-from .extents import declared_extents, symbol_values
 from .runtime import Feeds, Run, best_runtime, compare_times, load, random_inputs
 from .source import Source, suggested_shapes
 from .store import with_weights
@@ -83,9 +82,7 @@ def _complete(model: Model, shapes: GivenShapes, data: Feeds | None) -> Mapping[
 
     Raises `ModelError` where a size is none that the file declares ("2*h").
     """
-    found = suggested_shapes(model) if data is None else {}
-    if data is not None:
-        found = {n: tuple(a.shape) for n, a in data.items()}
+    found = {n: tuple(a.shape) for n, a in (data or {}).items()}
     if isinstance(shapes, Mapping):
         found |= {n: tuple(s) for n, s in shapes.items()}
     elif shapes is not None:
@@ -94,9 +91,7 @@ def _complete(model: Model, shapes: GivenShapes, data: Feeds | None) -> Mapping[
         if len(shapes) > len(inputs):
             raise ModelError(f"{len(shapes)} input shapes are given, but the model has {len(inputs)}")
         found |= dict(zip(inputs, map(tuple, shapes), strict=False))
-    declared = {i.name: declared_extents(i) or () for i in model.proto.graph.input}
-    symbol_values(found, declared)
-    return found
+    return found | suggested_shapes(model, found)
 
 
 def _feeds(source: Source, shapes: Mapping[str, tuple[int, ...]], data: Feeds | None) -> list[tuple[str, Feeds]]:
@@ -328,13 +323,10 @@ def _artifacts(name: str, old: Array, new: Array, period: tuple[int, ...]) -> di
 
 
 def _frozen(source: Source) -> list[Refusal]:
-    """Upsamplers that no rewrite may touch, with the reason."""
+    """Upsamplers, and paddings left to the runtime, that no rewrite may touch, with the reason."""
     kinds = (Resize, TransposedConvolution)
-    return [
-        Refusal("frozen", n.path or n.name, source.frozen[n.name])
-        for n in source.graph.of(*kinds)
-        if n.name in source.frozen
-    ]
+    nodes = [*source.graph.of(*kinds), *(n for n in source.graph.of(Convolution) if n.op.implicit)]  # type: ignore[attr-defined]
+    return [Refusal("frozen", n.path or n.name, source.frozen[n.name]) for n in nodes if n.name in source.frozen]
 
 
 def share_of_upsampling(graph: Graph, target: Target, whole: Price) -> float:

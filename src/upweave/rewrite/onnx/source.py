@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -21,13 +22,14 @@ from ...graph.ir import (
     Pad,
     Pointwise,
     Resize,
+    Shape,
     TransposedConvolution,
 )
 from ...graph.onnx.front import graph_of
 from ...graph.onnx.inputs import GivenShapes, declared_shape
 from ...graph.onnx.order import reads
 from ...graph.onnx.reader import Model, read_model
-from .extents import Extents, declared_extents, follow, size_at
+from .extents import Extents, declared_extents, follow, symbol_values
 from .multiples import resized, why_not_multiple
 from .sizes import SAME_SHAPE, Symbols
 
@@ -210,9 +212,10 @@ class Source:
             return f"its weights are computed at run time ('{late[0]}')"
         mode = attributes.get("auto_pad", b"NOTSET").decode()
         strided = any(s > 1 for s in attributes.get("strides", ()))
-        if self.is_dynamic and isinstance(node.op, Convolution) and mode.startswith("SAME") and strided:
+        is_open = any(e is None or e.factor for e in self.symbols.extents.get(node.inputs[0], (None,))[2:] or (None,))
+        if is_open and isinstance(node.op, Convolution) and mode.startswith("SAME") and strided:
             return "auto_pad with a stride depends on the size, which is not fixed"
-        if self.is_dynamic and "output_shape" in attributes:
+        if is_open and "output_shape" in attributes:
             return "output_shape fixes the size, and with it paddings that depend on a size that is not fixed"
         return ""
 
@@ -240,16 +243,21 @@ def read_source(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Sou
     return Source(model, graph_of(model, inputs))
 
 
-def suggested_shapes(model: Model) -> dict[str, tuple[int, ...]]:
-    """Sizes for the dynamic axes of a file: 1 for the first, which is the batch, 64 for others, or the nearest to it of
-    the sizes that the file declares ("3*h + 1")."""
-    shapes: dict[str, tuple[int, ...]] = {}
+def suggested_shapes(model: Model, given: Mapping[str, Shape] = MappingProxyType({})) -> dict[str, Shape]:
+    """Sizes of the inputs that have none given: 1 for the first axis, which is the batch, 64 for other dynamic ones, or
+    the nearest to it of the sizes that the file declares ("3*h + 1") and the given ones leave."""
+    shapes: dict[str, Shape] = {}
     known = {t.name for t in model.proto.graph.initializer}
-    for info in model.proto.graph.input:
-        if info.name in known or not info.type.HasField("tensor_type"):
+    infos = [i for i in model.proto.graph.input if i.name not in known and i.type.HasField("tensor_type")]
+    declared = {i.name: declared_extents(i) for i in infos}
+    symbols = symbol_values(given, {n: e for n, e in declared.items() if e is not None})
+    for name, dims in declared.items():
+        if name in given:
             continue
-        dims = declared_extents(info)
         if dims is None:
-            raise ModelError(f"input '{info.name}' has no declared shape; give one with --input {info.name}=1x3x64x64")
-        shapes[info.name] = tuple(size_at(e, 1 if a == 0 else 64) for a, e in enumerate(dims))
+            raise ModelError(f"input '{name}' has no declared shape; give one with --input {name}=1x3x64x64")
+        for a, e in enumerate(dims):
+            if e.factor:
+                symbols.setdefault(e.symbol, e.nearest(1 if a == 0 else 64))
+        shapes[name] = tuple(e.at(symbols[e.symbol]) if e.factor else e.offset for e in dims)
     return shapes
