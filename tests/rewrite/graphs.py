@@ -245,7 +245,9 @@ def _step(draw: st.DrawFn, net: Net, x: str, values: list[str]) -> str:
 
 
 def _statistics(draw: st.DrawFn, net: Net, x: str, kind: str) -> str:
-    """What commutes with a resize or does not by its shapes and dimensions alone."""
+    """What commutes with a resize or does not by its shapes and dimensions alone; often right behind one."""
+    if max(net.shapes[x][2:]) <= 12 and draw(st.booleans()):
+        x = net.resize(x)
     c, *size = net.shapes[x][1:]
     rank = len(size)
     flat: Shape = (c, *(1,) * rank)
