@@ -52,7 +52,7 @@ class Decisions:
         return *sites, *(("another way for", path) for path in self.layers), *last
 
     def only(self, units: Collection[Unit]) -> Decisions:
-        """The same, of these units alone; a layer that would only consume a resize stays as it is where none is deferred."""
+        """The same, of these units alone; layers that only consume resizes stay as they are where none is deferred."""
         sites = {p: b for p, b in self.sites.items() if ("the deferred resizes of", p) in units}
         layers = {
             p: w for p, w in self.layers.items()
