@@ -23,10 +23,10 @@ FIELD  := .venv-field-transformers
 FIELD2 := .venv-field-torchvision
 RUN    := HF_HUB_OFFLINE=1 PYTHONPATH=src:.
 
-.PHONY: help demo test native sanitize lint format bench docs docs-serve field field-sizes clean
+.PHONY: help demo test native sanitize lint format bench docs docs-serve field field-sizes field-onnx clean
 
 help:
-	@echo "make demo | test | native | sanitize | lint | format | bench | docs | docs-serve | field | field-sizes | clean"
+	@echo "make demo | test | native | sanitize | lint | format | bench | docs | docs-serve | field | field-sizes | field-onnx | clean"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Upweave needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
@@ -131,6 +131,14 @@ field: $(FIELD)/.installed $(FIELD2)/.installed
 field-sizes: $(FIELD)/.installed $(FIELD2)/.installed
 	-$(RUN) $(FIELD)/bin/python -m field.sizes transformers diffusers monai
 	-$(RUN) $(FIELD2)/bin/python -m field.sizes smp
+
+# Needs ONNX's exporter and the runtimes besides; nothing else should run meanwhile, since files are timed.
+field-onnx: $(FIELD)/.installed $(FIELD2)/.installed
+	$(FIELD)/bin/python -m pip install --quiet '$(TORCH)' onnx onnxscript onnxruntime openvino
+	$(FIELD2)/bin/python -m pip install --quiet '$(TORCH)' onnx onnxscript onnxruntime openvino
+	$(RUN) $(FIELD)/bin/python -m field.accelerate_onnx transformers diffusers monai examples
+	$(RUN) $(FIELD2)/bin/python -m field.accelerate_onnx smp
+	$(FIELD)/bin/python -m field.report_onnx
 
 clean:
 	rm -rf demo site build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from upweave.graph.check import check
 from upweave.graph.ir import (
+    AdaptivePool,
     Concat,
     Convolution,
     Graph,
@@ -20,6 +21,7 @@ from upweave.graph.ir import (
     Pad,
     PixelShuffle,
     Pointwise,
+    Reduce,
     Resize,
     Shape,
     TransposedConvolution,
@@ -123,6 +125,26 @@ class Net:
         weights["epsilon"] = Weight("epsilon", (), "float64", lambda: np.array(1e-3))
         return self.add(Pointwise("batch_normalization", False), [x], self.shapes[x], weights)
 
+    def prelu(self, x: str, shape: Shape) -> str:
+        return self.add(Pointwise("prelu"), [x], self.shapes[x], {"slope": self.numbers(*shape)})
+
+    def over(self, x: str, kind: str, dims: Shape, scale: Shape | None = None) -> str:
+        """A normalisation whose statistics run over these dimensions."""
+        weights = {} if scale is None else {"scale": self.numbers(*scale)}
+        return self.add(Pointwise(kind, True, dims), [x], self.shapes[x], weights)
+
+    def constant(self, x: str, kind: str, shape: Shape, role: str = "right") -> str:
+        """Arithmetic with a constant that is not linear, or not by channel."""
+        return self.add(Pointwise(kind, True), [x], self.shapes[x], {role: self.numbers(*shape)})
+
+    def reduce(self, x: str, kind: str, dims: Shape) -> str:
+        shape = tuple(1 if d in dims else n for d, n in enumerate(self.shapes[x]))
+        return self.add(Reduce(dims, True, kind), [x], shape)
+
+    def mean(self, x: str) -> str:
+        r = self.rank(x)
+        return self.add(AdaptivePool("average", (1,) * r), [x], (*self.shapes[x][:2], *(1,) * r))
+
     def scale(self, x: str, kind: str = "mul") -> str:
         c = self.shapes[x][1]
         weights = {"operand": self.numbers(1, c, *(1,) * self.rank(x))}
@@ -156,7 +178,10 @@ def outputs(graph: Graph, seed: int = 0) -> dict[str, np.ndarray]:
 KINDS = ("relu", "sigmoid", "leaky_relu", "instance_normalization", "group_normalization", "identity")
 
 
-KIND_OF_STEP = ("resize", "resize", "conv", "conv", "up", "block", "point", "norm", "cat", "sum", "shuffle", "skip")
+KIND_OF_STEP = (
+    *("resize", "resize", "conv", "conv", "up", "block", "point", "norm", "cat", "sum", "shuffle", "skip"),
+    *("pad", "prelu", "over", "constant", "centred"),
+)
 
 
 @st.composite
@@ -209,6 +234,35 @@ def _step(draw: st.DrawFn, net: Net, x: str, values: list[str]) -> str:
     if kind == "shuffle":
         y = net.conv(x, 2 * 2 ** len(size), 3, padding=1, bias=bias and draw(st.booleans()))
         return net.shuffle(y, 2, draw(st.sampled_from(["CRD", "DCR"])))
+    if kind == "pad":
+        pads = tuple((draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in size)
+        return net.conv(net.pad(x, pads), 4, draw(st.sampled_from([1, 2, 3])), padding=1, bias=bias)
+    if kind in ("prelu", "over", "constant", "centred"):
+        return _statistics(draw, net, x, kind)
     fit = [v for v in values if net.shapes[v][2:] == net.shapes[x][2:] and (kind == "cat" or net.shapes[v][1] == c)]
     other = draw(st.sampled_from(fit))
     return net.cat(other, x) if kind == "cat" else net.sum(other, x)
+
+
+def _statistics(draw: st.DrawFn, net: Net, x: str, kind: str) -> str:
+    """What commutes with a resize or does not by its shapes and dimensions alone; often right behind one."""
+    if max(net.shapes[x][2:]) <= 12 and draw(st.booleans()):
+        x = net.resize(x)
+    c, *size = net.shapes[x][1:]
+    rank = len(size)
+    flat: Shape = (c, *(1,) * rank)
+    shape = draw(st.sampled_from([(1,), flat, (size[-1],), (1, *size)]))
+    if kind == "prelu":
+        return net.prelu(x, shape)
+    if kind == "constant":
+        return net.constant(x, draw(st.sampled_from(["min", "max", "mul", "div"])), shape, draw(st.sampled_from(ROLES)))
+    dims = draw(st.sampled_from([(1,), tuple(range(2, rank + 2)), tuple(range(1, rank + 2)), (rank + 1,)]))
+    if kind == "over":
+        which = draw(st.sampled_from(["layer_normalization", "rmsnormalization", "softmax"]))
+        return net.over(x, which, dims, draw(st.sampled_from([None, flat])))
+    middle = net.mean(x) if draw(st.booleans()) else net.reduce(x, draw(st.sampled_from(["mean", "max", "sum"])), dims)
+    gate = net.point(middle, "sigmoid") if draw(st.booleans()) else middle
+    return net.sum(x, gate, kind=draw(st.sampled_from(["sub", "mul"])))
+
+
+ROLES = ("left", "right")

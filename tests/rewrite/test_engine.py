@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
 from tests.ops.close import assert_close
@@ -118,6 +118,23 @@ def test_a_concatenation_with_a_skip_is_split() -> None:
     before, after = found.steps[0].before, found.steps[0].after
     assert before.multiplies == 40 * 16 * 9 * 256
     assert after.multiplies == 32 * 16 * 16 * 64 + 8 * 16 * 9 * 256
+
+
+@pytest.mark.parametrize("kind", ["prelu", "layer_normalization", "softmax", "mean", "min"])
+def test_random_graphs_reach_what_they_are_there_for(kind: str) -> None:
+    """Some of them move an operator of the kind in front of a resize."""
+
+    def moves(graph: Graph) -> bool:
+        found = all_identities()["commute-resize"]().find(engine.View(graph))
+        return any(
+            getattr(n.op, "kind", "") == kind for p in found if isinstance(p, engine.Replacement) for n in p.added
+        )
+
+    find(
+        graphs(),
+        moves,
+        settings=settings(max_examples=20_000, deadline=None, database=None, derandomize=True, phases=[Phase.generate]),
+    )
 
 
 def test_a_frozen_node_is_left_alone() -> None:

@@ -6,6 +6,8 @@ import copy
 import io
 import shutil
 import warnings
+from collections import OrderedDict
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -287,7 +289,7 @@ def test_a_rewrite_that_fails_is_dropped_with_a_warning() -> None:
     with pytest.warns(RuntimeWarning, match="no rewrite gave the model's outputs"):
         new = accelerate(model, x, measure=False, limit=1e-30)
     assert new.report.chosen == ""
-    assert any(note.startswith("refused") for note in new.report.notes)
+    assert any("dropped, since the outputs changed" in note for note in new.report.notes)
     with torch.no_grad():
         assert torch.equal(new(x), model(x))
 
@@ -369,3 +371,27 @@ def test_backend_hands_on_to_inductor() -> None:
         close(compiled(x), model(x))
         more = torch.cat([x, x, x])
         close(compiled(more), model(more))
+
+
+@needs_core
+@pytest.mark.parametrize("wrong", ["first", "last"])
+def test_the_one_rewrite_to_blame_is_dropped(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of four layers that run in another way, one does so wrongly: the other three stay."""
+    torch.manual_seed(0)
+    names = ["first", "second", "third", "last"]
+    layers = {n: nn.ConvTranspose2d(4, 4, 4, 2, 1) for n in names}
+    model = nn.Sequential(OrderedDict(layers)).eval()
+
+    def spoiled(model: nn.Module, decisions: Decisions, **more: Any) -> nn.Module:
+        new = apply(model, decisions, **more)
+        if wrong in decisions.layers:
+            dict(new.named_modules())[wrong].register_forward_hook(lambda module, args, y: y * 1.001)
+        return new
+
+    for module in ("accelerate", "prove"):
+        monkeypatch.setattr(import_module(f"upweave.rewrite.torch.{module}"), "apply", spoiled)
+    with pytest.warns(RuntimeWarning, match=f"another way for {wrong}: dropped, since the outputs changed"):
+        new = upweave.accelerate(model, torch.randn(1, 4, 5, 5), measure=False)
+    assert set(new.report.decisions.layers) == set(names) - {wrong}
+    assert new.report.certificate.passed
+    assert sum("dropped, since" in note for note in new.report.notes) == 1

@@ -129,3 +129,15 @@ def test_every_repair_has_an_identity_with_a_safety_class() -> None:
 def test_training_mode_stays() -> None:
     assert fix(nn.Sequential(layer()).train()).training
     assert not fix(nn.Sequential(layer()).eval())[0].training
+
+
+def test_a_repair_that_would_change_sizes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None of ours does; a wrong one is told from a right one without any inputs."""
+    monkeypatch.setitem(REPAIRS, "recentre", lambda old, _: (nn.ConvTranspose2d(4, 6, 4, 2, 1).double(), "longer", {}))
+    new = fix(nn.Sequential(layer()), "recentre", unsafe=True)
+    assert new.report.repaired  # k4 s2 p1 gives the sizes of k3 s2 p1 o1
+    monkeypatch.setitem(REPAIRS, "recentre", lambda old, _: (nn.ConvTranspose2d(4, 6, 4, 2, 0).double(), "longer", {}))
+    new = fix(nn.Sequential(layer()), "recentre", unsafe=True)
+    assert new.report.repaired == ()
+    (refusal,) = new.report.refused
+    assert "on [1, 4, 4, 5] its output would have the size [1, 6, 10, 12] instead of [1, 6, 8, 10]" in str(refusal)

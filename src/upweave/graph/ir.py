@@ -48,11 +48,15 @@ class Op:
 
 @dataclass(frozen=True)
 class Convolution(Op):
-    """A convolution; inputs (x,), weights "weight" (C_out, C_in/g, k…) and optionally "bias"."""
+    """A convolution; inputs (x,), weights "weight" (C_out, C_in/g, k…) and optionally "bias".
+
+    `implicit` holds the file's `auto_pad`, where it has one; the spec is already resolved.
+    """
 
     spec: Conv
     in_channels: int
     out_channels: int
+    implicit: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -156,11 +160,14 @@ class Pointwise(Op):
     """A function of each element, or a normalisation: the layout of input 0 stays. `kind` is the operator's name.
 
     `nonlinear` is False for what is linear per channel at inference (dropout, identity, casts, scaling by a constant,
-    batch normalisation).
+    batch normalisation). `over` are the dimensions that a normalisation's statistics run over, where they are known and
+    not the same for every tensor (layer normalisation, softmax). Weights, where they are constants: "slope" of a PReLU,
+    "scale" and "bias" of a normalisation, "operand" of linear arithmetic, "right" or "left" of any other.
     """
 
     kind: str
     nonlinear: bool = True
+    over: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -134,7 +134,7 @@ class Certificate:
     @property
     def worst(self) -> Trial | None:
         """The comparison that came nearest to its limit, or went furthest beyond it."""
-        return max(self.trials, key=lambda t: t.difference.relative / t.limit, default=None)
+        return max(self.trials, key=_strain, default=None)
 
     def __str__(self) -> str:
         worst = self.worst
@@ -165,6 +165,13 @@ class Certificate:
                 for t in self.trials
             ],
         }
+
+
+def _strain(t: Trial) -> float:
+    """The difference in units of what was allowed; where nothing was allowed, any difference is without bound."""
+    if not t.difference.relative:
+        return 0.0
+    return t.difference.relative / t.limit if t.limit else float("inf")
 
 
 def certify(

@@ -28,7 +28,7 @@ class Step:
     """One replacement that was applied: the nodes that went and came, and the prices of both.
 
     `context` are nodes that stay and make some of what `old` and `new` read out of the rest of what they read: a resize
-    that others read too.
+    that others read too. `graph` is what the step leads to.
     """
 
     replacement: Replacement
@@ -36,6 +36,7 @@ class Step:
     after: Price
     old: tuple[Node, ...]
     new: tuple[Node, ...]
+    graph: Graph = field(repr=False, compare=False)
     context: tuple[Node, ...] = ()
     shapes: Mapping[str, Shape] = field(repr=False, default_factory=dict)
 
@@ -132,7 +133,8 @@ def _priced(graph: Graph, r: Replacement, target: Target) -> tuple[Graph, Step] 
     come = tuple(n for n in after.nodes if n not in old)
     shapes = {**graph.shapes, **r.shapes}
     context = _context(graph, gone, come)
-    return after, Step(r, price_of(gone, shapes, target), price_of(come, shapes, target), gone, come, context, shapes)
+    prices = price_of(gone, shapes, target), price_of(come, shapes, target)
+    return after, Step(r, *prices, gone, come, after, context, shapes)
 
 
 def _context(graph: Graph, gone: tuple[Node, ...], come: tuple[Node, ...], depth: int = 6) -> tuple[Node, ...]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from ..errors import UpweaveError
 from ..graph.ir import (
+    AdaptivePool,
     Concat,
     Constant,
     Convolution,
@@ -25,6 +26,7 @@ from ..graph.ir import (
     PixelShuffle,
     PixelUnshuffle,
     Pointwise,
+    Reduce,
     Resize,
     Slice,
     TransposedConvolution,
@@ -76,7 +78,8 @@ def _convolution(node: Node, inputs: list[Array]) -> Array:
 
 def _product(w: Array, x: Array) -> Array:
     """(g, O, C) times (B, g, C, …), over C."""
-    flat = np.matmul(w, x.reshape(*x.shape[:3], -1))
+    # A matrix whose rows are not adjacent is no matter for BLAS, and takes ten times as long.
+    flat = np.matmul(np.ascontiguousarray(w), x.reshape(*x.shape[:3], -1))
     return np.asarray(flat.reshape(*flat.shape[:3], *x.shape[3:]))
 
 
@@ -189,6 +192,8 @@ _MERGES: dict[str, Callable[..., Any]] = {
     "sum": np.add,
     "min": np.minimum,
     "max": np.maximum,
+    "div": np.divide,
+    "pow": lambda x, y: np.power(np.abs(x), y),  # as for sqrt
 }
 
 
@@ -207,13 +212,11 @@ def _sigmoid(x: Array) -> Any:
 
 
 def _instance(x: Array) -> Any:
-    dims = tuple(range(2, x.ndim))
-    return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + 1e-5)
+    return _standard(x, tuple(range(2, x.ndim)))
 
 
 def _group(x: Array) -> Any:
-    dims = tuple(range(1, x.ndim))
-    return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + 1e-5)
+    return _standard(x, tuple(range(1, x.ndim)))
 
 
 _FUNCTIONS: dict[str, Callable[[Array], Any]] = {
@@ -227,6 +230,8 @@ _FUNCTIONS: dict[str, Callable[[Array], Any]] = {
     "identity": lambda x: x,
     "dropout": lambda x: x,
     "softsign": lambda x: x / (1 + np.abs(x)),
+    # Of negative numbers there is no root; a number, unlike a NaN, still shows whether the operator was moved rightly.
+    "sqrt": lambda x: np.sqrt(np.abs(x)),
     # The parameters of the following are not in the graph. Any values show whether an operator was moved rightly: they
     # are the same on both sides.
     "leaky_relu": lambda x: np.where(x > 0, x, 0.01 * x),
@@ -247,9 +252,60 @@ def _pointwise(node: Node, inputs: list[Array]) -> Array:
         column = (-1,) + (1,) * (x.ndim - 2)
         scale, shift = (v.astype(x.dtype).reshape(column) for v in (found.scale, found.shift))
         return np.asarray(x * scale + shift)
+    if op.kind == "prelu" and "slope" in node.weights:
+        return np.where(x > 0, x, x * _numbers(node, "slope", x))
+    if op.over is not None and op.kind in _OVER:
+        return _scaled(node, np.asarray(_OVER[op.kind](x, op.over)))
+    for role in ("left", "right"):
+        if role in node.weights and op.kind in _MERGES:
+            pair = [_numbers(node, role, x), x] if role == "left" else [x, _numbers(node, role, x)]
+            return np.asarray(_MERGES[op.kind](*pair))
     if op.kind not in _FUNCTIONS:
         raise NotInterpreted(f"{op.kind} is not computed on NumPy arrays")
     return np.asarray(_FUNCTIONS[op.kind](x))
+
+
+def _scaled(node: Node, x: Array) -> Array:
+    """Times the scale and plus the bias of a normalisation, where it has them."""
+    for role, apply in (("scale", np.multiply), ("bias", np.add)):
+        if role in node.weights:
+            x = np.asarray(apply(x, _numbers(node, role, x)))
+    return x
+
+
+def _standard(x: Array, dims: tuple[int, ...]) -> Any:
+    return (x - x.mean(dims, keepdims=True)) / np.sqrt(x.var(dims, keepdims=True) + 1e-5)
+
+
+def _softmax(x: Array, dims: tuple[int, ...]) -> Any:
+    e = np.exp(x - x.max(dims, keepdims=True))
+    return e / e.sum(dims, keepdims=True)
+
+
+_OVER: dict[str, Callable[[Array, tuple[int, ...]], Any]] = {
+    "layer_normalization": _standard,
+    "mean_variance_normalization": _standard,
+    "rmsnormalization": lambda x, dims: x / np.sqrt((x * x).mean(dims, keepdims=True) + 1e-5),
+    "softmax": _softmax,
+}
+"""Normalisations whose dimensions are known."""
+
+
+def _reduce(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, Reduce)
+    if op.kind not in ("mean", "sum", "max", "min"):
+        raise NotInterpreted(f"{op.kind} over dimensions is not computed on NumPy arrays")
+    return np.asarray(getattr(np, op.kind)(x, axis=op.dims, keepdims=op.keepdim))
+
+
+def _pool(node: Node, inputs: list[Array]) -> Array:
+    op, (x,) = node.op, inputs
+    assert isinstance(op, AdaptivePool)
+    if any(n != 1 for n in op.out_size):
+        raise NotInterpreted("pooling to more than one sample is not computed on NumPy arrays")
+    dims = tuple(range(x.ndim - len(op.out_size), x.ndim))
+    return np.asarray(x.max(dims, keepdims=True) if op.kind == "max" else x.mean(dims, keepdims=True))
 
 
 def _constant(node: Node, inputs: list[Array]) -> Array:
@@ -270,5 +326,7 @@ _TABLE: dict[type[Op], Callable[[Node, list[Array]], Array]] = {
     Concat: _concat,
     Merge: _merge,
     Pointwise: _pointwise,
+    Reduce: _reduce,
+    AdaptivePool: _pool,
     Constant: _constant,
 }

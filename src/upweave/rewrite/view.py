@@ -105,11 +105,39 @@ def repeat_factors(node: Node, view: View, rank: int) -> tuple[int, ...] | None:
         if scale.denominator != 1 or scale < 1 or size != scale * x[dim]:
             return None
         factors[dim] = int(scale)
-    # Rounding down on the asymmetric grid repeats, and so does rounding to the nearest on the half-pixel grid, where no
-    # output falls half-way between two samples; rounding down there would read one sample too early.
-    half = op.coordinates in ("half_pixel", "pytorch_half_pixel") and op.nearest.startswith("round")
-    if not (half or (op.coordinates == "asymmetric" and op.nearest == "floor")):
+    if not all(_repeats(op, f) for f in factors.values()):
         return None
     if any(d < len(x) - rank and f != 1 for d, f in factors.items()):
         return None
     return tuple(factors.get(d, 1) for d in range(len(x) - rank, len(x)))
+
+
+def _repeats(op: Resize, factor: int) -> bool:
+    """Whether a nearest resize by a whole factor repeats every sample so often, and no other.
+
+    Output n reads the sample nearest to n/s (asymmetric) or (n + ½)/s − ½ (half-pixel). Repeating is ⌊n/s⌋: rounding
+    down on the former, and rounding to the nearest on the latter, where no output falls half-way. By 2, n/2 is whole or
+    half-way, so rounding to the nearest, half-way down, repeats on the former too. Rounding down on the half-pixel grid
+    would read one sample too early.
+    """
+    if factor == 1:
+        return op.coordinates != "align_corners"
+    if op.coordinates in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric"):
+        return op.nearest.startswith("round")
+    if op.coordinates == "asymmetric":
+        return op.nearest == "floor" or (factor == 2 and op.nearest == "round_prefer_floor")
+    return False
+
+
+def why_no_repeat(node: Node, view: View) -> str:
+    """Why a resize that enlarges does not repeat samples, or "" if it does or does not enlarge."""
+    op = node.op
+    if not isinstance(op, Resize) or not any(s > 1 for s in op.scale):
+        return ""
+    if op.mode != "nearest":
+        return f"is a {op.mode} resize; only a nearest one folds exactly, borders included"
+    if any(s.denominator != 1 for s in op.scale):
+        return f"resizes by {'×'.join(map(str, op.scale))}, which is no whole factor"
+    if not all(_repeats(op, int(s)) for s in op.scale):
+        return f"rounds by {op.nearest} on the {op.coordinates} grid, which repeats no sample equally often"
+    return ""

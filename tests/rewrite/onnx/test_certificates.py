@@ -10,7 +10,10 @@ import pytest
 
 from upweave.rewrite import local
 from upweave.rewrite.identities import fold_nearest_resize
+from upweave.rewrite.onnx import compare
 from upweave.rewrite.onnx import run as running
+from upweave.rewrite.onnx.double import load_double
+from upweave.rewrite.onnx.runtime import load
 from upweave.rewrite.weights.fold_nearest import fold_nearest
 
 from .files import fold_model, identities, model, node, numbers, ops, resize, rewritten, scales
@@ -59,7 +62,7 @@ def test_a_wrong_rewrite_is_caught_in_the_whole_model_and_the_right_ones_stay(
 
 
 def test_what_makes_the_model_slower_is_not_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(running, "compare_times", lambda *_: (1.0, 1.5))
+    monkeypatch.setattr(compare, "compare_times", lambda *_: (1.0, 1.5))
     from upweave.rewrite.onnx.run import rewrite_file
 
     from .files import SPEED, saved
@@ -117,3 +120,81 @@ def test_inputs_of_the_users_own_are_compared_first(tmp_path: Path) -> None:
     assert found.report.certificate is not None
     assert found.report.certificate.trials[0].inputs.startswith("the given inputs")
     assert identities(found) == ["fold-nearest-resize"]
+
+
+@pytest.mark.parametrize("wrong", [0, 3, 6])
+def test_the_one_to_blame_is_found_among_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: int) -> None:
+    """Seven folds that are not compared alone, of which one is wrong; halving takes three comparisons more."""
+
+    def spoiled(conv: Any, weight: Any, scale: Any) -> Any:
+        spec, folded = fold_nearest(conv, weight, scale)
+        return spec, folded * (1.01 if weight.shape[1] == 10 + wrong else 1.0)
+
+    monkeypatch.setattr(fold_nearest_resize, "fold_nearest", spoiled)
+    monkeypatch.setattr(running, "certify_step", lambda *_: None)
+    asked: list[Any] = []
+    certificate = compare.Comparison.certificate
+    monkeypatch.setattr(
+        compare.Comparison, "certificate", lambda self, m, only=None: asked.append(only) or certificate(self, m, only)
+    )
+    nodes, weights = [], {"scales": scales(1, 1, 2, 2)}
+    for k in range(7):
+        nodes += [resize(f"x{k}", f"u{k}")]
+        nodes[-1].name = f"up{k}"
+        nodes += [node("Conv", [f"u{k}", f"w{k}"], [f"y{k}"], f"conv{k}", pads=[1] * 4)]
+        weights[f"w{k}"] = numbers(16, 10 + k, 3, 3, seed=k)
+    inputs = {f"x{k}": ("b", 10 + k, "h", "w") for k in range(7)}
+    found = rewritten(model(nodes, inputs, [f"y{k}" for k in range(7)], weights), tmp_path)
+    assert sorted(a.path for a in found.report.applied) == [f"conv{k}" for k in range(7) if k != wrong]
+    (warning,) = found.report.warnings
+    assert warning.startswith(f"conv{wrong}: fold-nearest-resize was dropped: the model's certificate failed")
+    assert [a is None for a in asked].count(True) == 2
+    assert len(asked) - 2 <= 3
+
+
+def test_the_whole_model_is_also_compared_in_double_precision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What float32 cannot see, float64 does; and what is not compared there says so."""
+
+    def spoiled(conv: Any, weight: Any, scale: Any) -> Any:
+        spec, folded = fold_nearest(conv, weight, scale)
+        return spec, folded * (1 + 3e-6)
+
+    nodes = [resize("x", "u"), node("Conv", ["u", "w"], ["y"], "conv", pads=[1] * 4)]
+    weights = {"scales": scales(1, 1, 2, 2), "w": numbers(16, 16, 3, 3)}
+    old = model(nodes, {"x": ("b", 16, "h", "w")}, ["y"], weights)
+    found = rewritten(old, tmp_path)
+    assert found.report.certificate is not None
+    *_, last = found.report.certificate.trials
+    assert (last.dtype, last.limit) == ("float64", 1e-6)
+    assert last.difference.relative < 2e-7
+    monkeypatch.setattr(fold_nearest_resize, "fold_nearest", spoiled)
+    monkeypatch.setattr(running, "certify_step", lambda *_: None)
+    (warning,) = rewritten(old, tmp_path).report.warnings
+    assert "ONNX's reference implementation, float64" in warning
+    monkeypatch.setattr(compare, "MOST", 0)
+    assert "not compared in float64" in rewritten(old, tmp_path).report.notes[0]
+
+
+def test_double_precision_is_what_the_runtime_computes() -> None:
+    statistics = {k: numbers(8, seed=3) ** 2 + 0.5 for k in ("scale", "bias", "mean", "variance")}
+    nodes = [
+        node("Conv", ["x", "w", "bias"], ["a"], pads=[1, 0, 1, 2], strides=[2, 1], dilations=[1, 2], group=2),
+        node("BatchNormalization", ["a", "scale", "bias", "mean", "variance"], ["b"]),
+        node("MaxPool", ["b"], ["c"], kernel_shape=[3, 2], strides=[2, 1], pads=[1, 0, 1, 1]),
+        resize("c", "d"),
+        node("ConvTranspose", ["d", "v"], ["e"], strides=[2, 3], pads=[1, 0, 0, 1], output_padding=[1, 0], group=4),
+        node("ConvTranspose", ["e", "t"], ["f"], strides=[2, 2], auto_pad="SAME_UPPER"),
+        node("Conv", ["f", "o"], ["g"], auto_pad="SAME_LOWER"),
+        node("Cast", ["g"], ["h"], to=1),
+        node("Mul", ["h", "two"], ["y"]),
+    ]
+    weights = statistics | {
+        "w": numbers(8, 3, 3, 2), "v": numbers(8, 1, 3, 4), "t": numbers(4, 4, 3, 3), "o": numbers(2, 4, 2, 2),
+        "scales": scales(1, 1, 2, 1.5), "two": numbers(1),
+    }  # fmt: skip
+    made = model(nodes, {"x": (2, 6, 9, 8)}, ["y"], weights)
+    x = numbers(2, 6, 9, 8, seed=9)
+    (want,), (got,) = load(made, "onnxruntime")({"x": x}).values(), load_double(made)({"x": x}).values()
+    assert got.dtype == np.float64
+    assert got.shape == want.shape
+    assert np.linalg.norm(got - want) < 1e-6 * np.linalg.norm(got)

@@ -105,7 +105,9 @@ def _convolve(call: Call, x: Shape, w: Shape, weights: dict[str, Weight]) -> Non
     if min(size) < 1:
         raise ModelError(f"{title(call.node)}: an input of {list(x[2:])} is smaller than its kernel {list(extent)}")
     spec = Conv(kernel, stride, pads, dilation, groups)
-    call.emit(Convolution(spec, x[1], w[0]), [call.input(0).name], (x[0], w[0], *size), weights=weights)
+    mode = call.get("auto_pad", "NOTSET")
+    implicit = {"auto_pad": mode} if mode not in ("", "NOTSET") else {}
+    call.emit(Convolution(spec, x[1], w[0], implicit), [call.input(0).name], (x[0], w[0], *size), weights=weights)
 
 
 @lowers("ConvInteger", "QLinearConv")

@@ -54,9 +54,32 @@ def pointwise(call: Call) -> None:
     if call.is_constant(0):
         raise NotUnderstood(f"{call.op} of a constant with inputs computed at run time")
     x = call.shape()
-    call.emit(
-        Pointwise(snake(call.op), call.op not in LINEAR), [call.input(0).name], x, weights=_batch_statistics(call)
-    )
+    op = Pointwise(snake(call.op), call.op not in LINEAR, _over(call, len(x)))
+    call.emit(op, [call.input(0).name], x, weights={**_batch_statistics(call), **_parameters(call)})
+
+
+def _over(call: Call, rank: int) -> tuple[int, ...] | None:
+    """The dimensions of a normalisation's statistics, where an attribute names them."""
+    if call.op == "MeanVarianceNormalization":
+        return tuple(a % rank for a in call.get("axes", [0, 2, 3])) if rank else None
+    if call.op == "LRN":
+        return (1,)
+    if call.op not in _AXIS or not rank:
+        return None
+    flattens = call.op in ("Softmax", "LogSoftmax", "Hardmax") and call.opset < 13
+    axis = int(call.get("axis", 1 if flattens else -1)) % rank
+    to_the_end = flattens or call.op in ("LayerNormalization", "RMSNormalization")
+    return tuple(range(axis, rank)) if to_the_end else (axis,)
+
+
+_AXIS = ("LayerNormalization", "RMSNormalization", "Softmax", "LogSoftmax", "Hardmax", "LpNormalization")
+_ROLES = {"PRelu": ("slope",), "LayerNormalization": ("scale", "bias"), "RMSNormalization": ("scale",)}
+
+
+def _parameters(call: Call) -> dict[str, Weight]:
+    """The constant parameters that have a shape of their own."""
+    found = {r: call.input(k).weight for k, r in enumerate(_ROLES.get(call.op, ()), 1) if call.has(k)}
+    return {r: w for r, w in found.items() if w is not None}
 
 
 def _batch_statistics(call: Call) -> dict[str, Weight]:
@@ -100,6 +123,8 @@ def several(call: Call) -> None:
         linear = linear and all(_per_channel(v, len(out)) for v in constant)
         operand = constant[0].weight if len(values) == 2 else None
         weights = {"operand": operand} if linear and operand is not None and call.op != "Mean" else {}
+        if not linear and operand is not None:
+            weights = {"right" if values[0] is moving[0] else "left": operand}
         call.emit(Pointwise(snake(call.op), not linear), [moving[0].name], out, weights=_in_front(call, weights))
         return
     enough = not positional and broadcast(call, [v.shape or () for v in moving]) == out

@@ -85,8 +85,11 @@ def resize(call: Call) -> None:
         _emit(call, _by_scales(call, x, scales), mode, "asymmetric", "ceil" if shrinks else "floor")
         return
     coordinates = call.get("coordinate_transformation_mode", "half_pixel")
-    if coordinates == "tf_half_pixel_for_nn":  # opset 11 alone: (n + ½)/scale without the −½, used with floor
-        raise NotUnderstood("Resize with tf_half_pixel_for_nn coordinates, which later opsets dropped")
+    mode, nearest = call.get("mode", "nearest"), call.get("nearest_mode", "round_prefer_floor")
+    if coordinates == "tf_half_pixel_for_nn":  # opset 11 alone: (n + ½)/scale, without the −½
+        if (mode, nearest) != ("nearest", "floor"):
+            raise NotUnderstood(f"Resize with tf_half_pixel_for_nn coordinates, {mode} and {nearest}")
+        coordinates, nearest = "half_pixel", "round_prefer_ceil"  # ⌊y⌋ is y − ½ rounded, half-way up
     if coordinates not in _COORDINATES:
         raise NotUnderstood(f"Resize with {coordinates} coordinates reads a region of interest, not the whole input")
     axes = [int(a) % len(x) for a in call.get("axes") or range(len(x))]
@@ -98,8 +101,7 @@ def resize(call: Call) -> None:
         plan = _by_sizes(call, x, [int(n) for n in sizes.ravel()], axes)
     else:
         raise NotUnderstood("the sizes of Resize are computed at run time")
-    nearest = call.get("nearest_mode", "round_prefer_floor")
-    _emit(call, plan, call.get("mode", "nearest"), coordinates, nearest, by_size)
+    _emit(call, plan, mode, coordinates, nearest, by_size)
 
 
 def _emit(call: Call, plan: Plan, mode: str, coordinates: str, nearest: str, by_size: bool = False) -> None:

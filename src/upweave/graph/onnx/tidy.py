@@ -24,6 +24,7 @@ def tidy(graph: Graph) -> Graph:
         if not run:
             continue
         first, last = run[0], run[-2]
+        changed.update((n.name, _elsewhere(n)) for n in run[:-1])
         changed[first.name] = replace(changed.get(first.name, first), inputs=start.inputs)
         changed[last.name] = replace(changed.get(last.name, last), outputs=run[-1].outputs)
         gone |= {start.name, run[-1].name}
@@ -33,6 +34,17 @@ def tidy(graph: Graph) -> Graph:
             shapes[node.output] = shapes[start.inputs[0]]
     nodes = tuple(changed.get(n.name, n) for n in graph.nodes if n.name not in gone)
     return replace(graph, nodes=nodes, shapes=shapes)
+
+
+def _elsewhere(node: Node) -> Node:
+    """A point-wise node on another shape than its own: dimensions, and parameters that are shaped to them, mean nothing
+    there."""
+    assert isinstance(node.op, Pointwise)
+    shaped = {r for r, w in node.weights.items() if r in ("slope", "operand", "right", "left") and w.size > 1}
+    if node.op.over is not None:
+        shaped |= set(node.weights)
+    op = replace(node.op, over=None, nonlinear=node.op.nonlinear or "operand" in shaped)
+    return replace(node, op=op, weights={r: w for r, w in node.weights.items() if r not in shaped})
 
 
 def _run(start: Node, readers: dict[str, list[Node]], shape: Shape, outputs: set[str]) -> list[Node]:

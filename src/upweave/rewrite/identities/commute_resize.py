@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from ...graph.ir import Concat, Convolution, Merge, Node, Pointwise, Resize, Shape
+from ...graph.ir import AdaptivePool, Concat, Convolution, Merge, Node, Pointwise, Reduce, Resize, Shape
 from ..identity import Identity, Proposal, Replacement
 from ..nodes import Builder
 from ..view import View, repeat_factors, title
@@ -45,18 +45,28 @@ PER_CHANNEL = frozenset(("add", "sub", "mul", "div", "sum", "mean"))
 
 MERGES = frozenset(("add", "sub", "mul", "div", "pow", "min", "max", "sum", "mean"))
 
+WITH_CONSTANT = frozenset(("pow", "min", "max", "div", "mod"))
+"""Other arithmetic with a constant, where its shape is known."""
+
+OVER = frozenset(("softmax", "log_softmax", "hardmax", "lp_normalization"))
+"""Sums over some dimensions: of repeated samples they would be larger, so none of the dimensions may be resized."""
+
+MEANS_OVER = frozenset(("layer_normalization", "rmsnormalization", "mean_variance_normalization", "lrn"))
+"""Means over some dimensions: of samples that are all repeated equally often they are the same."""
+
 
 class CommuteResize(Identity):
     """A nearest resize is moved behind what gives the same on the small tensor.
 
     ## What it matches
-    A nearest resize by whole factors, followed by point-wise functions, scaling by channel, instance, group or batch
-    normalisation, dropout, 1×1 convolutions, concatenations and sums of tensors that are all resized by the same
-    factors, or sums and products with one number a channel. They run on the small tensors; the resize follows where
-    something else reads the result.
+    A nearest resize by whole factors, followed by point-wise functions (PReLU with a slope a channel), scaling by
+    channel, instance, group, layer or batch normalisation, dropout, 1×1 convolutions, concatenations and sums of
+    tensors that are all resized by the same factors, sums and products with one number a channel, means and extremes
+    over the channels or over all positions, as normalisations are also written. They run on the small tensors; the
+    resize follows where something else reads the result.
 
     ## Precondition
-    Every element of the result depends on one position alone, or on statistics over all positions.
+    Every element of the result depends on one position alone, or on means or extremes over all positions.
 
     ## New weights
     None: the operators stay as they are.
@@ -93,6 +103,9 @@ class CommuteResize(Identity):
         small = dict(region.small)
         names = {n.name for n in region.moved}
         for node in region.moved:
+            if node.output not in region.resized:  # one value for all positions: it is what it was
+                make.nodes.append(replace(node, inputs=tuple(small.get(v, v) for v in node.inputs)))
+                continue
             value = view.fresh(f"{node.output}:small")
             shape = tuple(n // factors.get(d, 1) if n != 1 else 1 for d, n in enumerate(view.shape(node.output)))
             inputs = tuple(small.get(v, v) for v in node.inputs)
@@ -102,6 +115,8 @@ class CommuteResize(Identity):
             small[node.output] = value
         for node in region.moved:
             readers = [r for r in view.consumers.get(node.output, ()) if r.name not in names]
+            if node.output not in region.resized:
+                continue
             if readers or node.output in view.outputs:
                 x = small[node.output]
                 dims = tuple(sorted(factors))
@@ -115,11 +130,13 @@ class CommuteResize(Identity):
 
 @dataclass
 class _Region:
-    """What can run on the small tensors: the nodes, in order, and the small value behind each resized one."""
+    """What can run on the small tensors: the nodes, in order; the small value behind each resized one; the resizes; and
+    which values are, in the graph as it is, resized ones."""
 
     moved: list[Node]
     small: dict[str, str]
     resizes: list[Node]
+    resized: set[str]
 
 
 def _factors(node: Node, view: View) -> dict[int, int] | None:
@@ -145,17 +162,20 @@ def _region(view: View, start: Node, factors: dict[int, int]) -> _Region:
             moved.append(node)
             small[node.output] = node.output
             reached.add(node.output)
+        elif _sums_up(node, small, factors):
+            moved.append(node)
     read = {v for n in moved for v in n.inputs}
     joined = [r for v, r in resized.items() if v in read]
     known = {r.output: r.inputs[0] for r in [start, *joined]}
-    return _Region(moved, known, [start, *joined])
+    return _Region(moved, known, [start, *joined], reached)
 
 
 def _commutes(view: View, node: Node, small: dict[str, str], factors: dict[int, int]) -> bool:
     op = node.op
     if isinstance(op, Pointwise) and len(node.inputs) == 1:
-        one_number = op.kind in PER_CHANNEL and not op.nonlinear
-        return op.kind in ELEMENTWISE or op.kind in STATISTICS or one_number
+        return _commutes_alone(op, node, len(view.shape(node.output)), factors)
+    if isinstance(op, Reduce):
+        return op.keepdim and not set(op.dims) & set(factors)
     if isinstance(op, Convolution) and "weight" in node.weights and len(node.inputs) == 1:
         axes = op.spec.per_axis(len(node.weights["weight"].shape) - 2)
         return is_one_by_one(node) and all(a.stride == 1 and not a.begin and not a.end for a in axes)
@@ -165,6 +185,33 @@ def _commutes(view: View, node: Node, small: dict[str, str], factors: dict[int, 
         rank = len(view.shape(node.output))
         return all(v in small or _is_flat(view.shape(v), rank, factors) for v in node.inputs)
     return False
+
+
+def _commutes_alone(op: Pointwise, node: Node, rank: int, factors: dict[int, int]) -> bool:
+    """The same for a point-wise operator or a normalisation of one tensor."""
+    parameters = {r: w.shape for r, w in node.weights.items()}
+    flat = all(_is_flat(s or (1,), rank, factors) for s in parameters.values())
+    if op.kind in ELEMENTWISE or op.kind in STATISTICS:
+        return True
+    if op.kind in PER_CHANNEL and not op.nonlinear:
+        return True
+    if op.kind in WITH_CONSTANT or (op.kind in PER_CHANNEL and op.nonlinear):
+        return flat and bool(parameters.keys() & {"left", "right"})
+    if op.kind == "prelu":
+        return flat and "slope" in parameters
+    if op.over is None:
+        return False
+    return (op.kind in MEANS_OVER and flat) or (op.kind in OVER and not set(op.over) & set(factors))
+
+
+def _sums_up(node: Node, small: dict[str, str], factors: dict[int, int]) -> bool:
+    """Whether a node makes one value of all positions, the same of the small tensor: a mean, or an extreme."""
+    op = node.op
+    if len(node.inputs) != 1 or node.inputs[0] not in small:
+        return False
+    if isinstance(op, AdaptivePool):
+        return all(n == 1 for n in op.out_size)
+    return isinstance(op, Reduce) and op.kind in ("mean", "max", "min") and set(factors) <= set(op.dims)
 
 
 def _is_flat(shape: Shape, rank: int, factors: dict[int, int]) -> bool:

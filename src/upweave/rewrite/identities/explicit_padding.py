@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ...graph.ir import TransposedConvolution
+from ...graph.ir import Convolution, TransposedConvolution
 from ..identity import Identity, Proposal
 from ..nodes import Builder
 from ..view import View, title
@@ -15,10 +15,11 @@ class ExplicitPadding(Identity):
     """The padding that a file leaves to the runtime is written out.
 
     ## What it matches
-    A transposed convolution of an ONNX file with `auto_pad` or `output_shape`.
+    A convolution of an ONNX file with `auto_pad`, or a transposed one with `auto_pad` or `output_shape`.
 
     ## Precondition
-    The paddings do not depend on the size: `auto_pad` never does, `output_shape` does unless the axes are fixed.
+    The paddings do not depend on the size. Those of `auto_pad` do on a strided convolution, and those of `output_shape`
+    do, unless the axes are fixed.
 
     ## New weights
     None. `pads` holds what ONNX Runtime computes from the attributes.
@@ -27,7 +28,7 @@ class ExplicitPadding(Identity):
     None.
 
     ## Safety
-    Safe for the reading that ONNX Runtime and the operator's text since opset 11 share: other runtimes will now agree.
+    Safe for the reading that ONNX Runtime and the operators' texts since opset 11 share: other runtimes will now agree.
 
     ## References
     - docs/rules/implicit-padding.md
@@ -39,9 +40,9 @@ class ExplicitPadding(Identity):
     answers = ("UW601",)
 
     def find(self, view: View) -> Iterator[Proposal]:
-        """Every transposed convolution whose file left something open."""
-        for node in view.transposed():
-            assert isinstance(node.op, TransposedConvolution)
+        """Every convolution of either kind whose file left something open."""
+        for node in (*view.convolutions(), *view.transposed()):
+            assert isinstance(node.op, (Convolution, TransposedConvolution))
             if not node.op.implicit:
                 continue
             make = Builder.around(view, node)

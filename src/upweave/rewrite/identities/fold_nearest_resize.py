@@ -10,7 +10,7 @@ from ...graph.ir import Convolution, Node, Pad, Resize
 from ...spec import Conv
 from ..identity import Identity, Proposal
 from ..nodes import Array, Builder, Pair, is_float, numbers, transposed_shape, weight
-from ..view import View, repeat_factors, title
+from ..view import View, repeat_factors, title, why_no_repeat
 from ..weights.fold_nearest import Extension, fold_nearest, fold_nearest_extended, folded_spec
 
 
@@ -18,8 +18,8 @@ class FoldNearestResize(Identity):
     """A nearest resize and the convolution behind it become one transposed convolution.
 
     ## What it matches
-    A nearest resize by whole factors, then a convolution with stride 1; between them there may be a padding by
-    reflection, by the edge sample, or circular. Other readers of the resize keep it.
+    A nearest resize by whole factors, then a convolution with stride 1; between them there may be a padding with zeros,
+    by reflection, by the edge sample, or circular. Other readers of the resize keep it.
 
     ## Precondition
     The factor is whole whatever the size. A reflection is by at most s − 1 samples, where it meets copies of the edge
@@ -47,15 +47,18 @@ class FoldNearestResize(Identity):
     def find(self, view: View) -> Iterator[Proposal]:
         """Every convolution behind a nearest resize."""
         for conv in view.convolutions():
-            source = view.producer(conv.inputs[0], Resize, Pad)
+            bare = without_zeros(view, conv)
+            source = view.producer(bare.inputs[0], Resize, Pad)
             if source is not None and isinstance(source.op, Pad):
                 yield from self._behind_pad(view, conv, source)
             elif source is not None:
-                yield from self._direct(view, conv, source)
+                yield from self._direct(view, bare, source)
 
     def _direct(self, view: View, conv: Node, resize: Node) -> Iterator[Proposal]:
         factors = foldable(view, conv, resize)
         if factors is None:
+            if (reason := why_no_repeat(resize, view)) and not is_one_by_one(conv):
+                yield self.refusal(title(conv), f"{title(resize)} {reason}")
             return
         if reason := why_not(conv):
             yield self.refusal(title(conv), reason)
@@ -69,30 +72,47 @@ class FoldNearestResize(Identity):
         op = pad.op
         assert isinstance(op, Pad)
         assert isinstance(conv.op, Convolution)
-        if resize is None or op.mode not in ("reflect", "replicate", "circular"):
-            return
-        factors = foldable(view, conv, resize)
-        if factors is None:
+        if resize is None or (factors := foldable(view, conv, resize)) is None:
             return
         rank = len(factors)
         axes = conv.op.spec.per_axis(rank)
         pads = op.pads[-rank:]
-        if any(p != (0, 0) for p in op.pads[:-rank]) or any(n < 0 for p in pads for n in p):
-            return
-        if any(a.begin or a.end for a in axes):
+        if any(p != (0, 0) for p in op.pads[:-rank]):
+            yield self.refusal(title(conv), f"{title(pad)} pads batch or channels")
+        elif any(n < 0 for p in pads for n in p):
+            yield self.refusal(title(conv), f"{title(pad)} crops the resized tensor")
+        elif op.mode not in ("reflect", "replicate", "circular"):
+            yield self.refusal(title(conv), f"{title(pad)} pads with {op.mode}, which no transposed convolution does")
+        elif any(a.begin or a.end for a in axes):
             yield self.refusal(title(conv), "zeros are padded around the extension; no one padding does both")
-            return
-        if reason := why_not(conv):
+        elif reason := why_not(conv):
             yield self.refusal(title(conv), reason)
-            return
-        make = Builder.around(view, conv)
-        try:
-            extended(make, conv, resize.inputs[0], factors, pads, op.mode)  # type: ignore[arg-type]
-        except NotRepresentable as e:
-            yield self.refusal(title(conv), str(e))
-            return
-        what = f"with the resize {title(resize)} and the padding by {op.mode}"
-        yield self.replacement(title(conv), [conv], make.nodes, make.shapes, what)
+        else:
+            make = Builder.around(view, conv)
+            try:
+                extended(make, conv, resize.inputs[0], factors, pads, op.mode)  # type: ignore[arg-type]
+            except NotRepresentable as e:
+                yield self.refusal(title(conv), str(e))
+                return
+            what = f"with the resize {title(resize)} and the padding by {op.mode}"
+            yield self.replacement(title(conv), [conv], make.nodes, make.shapes, what)
+
+
+def without_zeros(view: View, conv: Node) -> Node:
+    """The convolution with the zeros that a node in front of it pads as its own padding; itself, where there are none.
+
+    It has the name of the convolution, and reads what is padded.
+    """
+    pad = view.producer(conv.inputs[0], Pad)
+    op, rank = conv.op, len(conv.weights["weight"].shape) - 2
+    assert isinstance(op, Convolution)
+    if pad is None or not isinstance(pad.op, Pad) or pad.op.mode != "zeros":
+        return conv
+    if any(n < 0 for p in pad.op.pads for n in p) or any(p != (0, 0) for p in pad.op.pads[:-rank]):
+        return conv
+    axes = op.spec.per_axis(rank)
+    pads = tuple((a.begin + b, a.end + e) for a, (b, e) in zip(axes, pad.op.pads[-rank:], strict=True))
+    return replace(conv, op=replace(op, spec=replace(op.spec, padding=pads)), inputs=pad.inputs)
 
 
 def foldable(view: View, conv: Node, resize: Node) -> tuple[int, ...] | None:

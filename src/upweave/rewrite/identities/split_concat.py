@@ -8,7 +8,7 @@ from ...graph.ir import Concat, Convolution, Node, Resize
 from ..identity import Identity, Proposal
 from ..nodes import Array, Builder, numbers, weight
 from ..view import View, repeat_factors, title
-from .fold_nearest_resize import folded, is_one_by_one, why_not
+from .fold_nearest_resize import folded, is_one_by_one, why_not, without_zeros
 
 
 class SplitConcat(Identity):
@@ -16,7 +16,7 @@ class SplitConcat(Identity):
 
     ## What it matches
     A convolution with stride 1 behind a concatenation along the channels, of which some parts are nearest resizes by
-    whole factors: the decoder step of most U-Nets.
+    whole factors: the decoder step of most U-Nets. A padding with zeros may stand between.
 
     ## Precondition
     One group: with more, channels of both parts meet in a group. The weights are numbers of the model.
@@ -42,7 +42,7 @@ class SplitConcat(Identity):
 
     def find(self, view: View) -> Iterator[Proposal]:
         """Every convolution behind a concatenation with a nearest resize in it."""
-        for conv in view.convolutions():
+        for conv in (without_zeros(view, c) for c in view.convolutions()):
             cat = view.producer(conv.inputs[0], Concat)
             if cat is None or cat.output not in view.graph.shapes:
                 continue

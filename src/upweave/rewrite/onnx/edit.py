@@ -14,8 +14,8 @@ from .lower import Lowering, NotLowered, why_not_lowered
 from .source import Source
 
 
-def why_not_written(source: Source, nodes: Iterable[Node]) -> str:
-    """Why new nodes of a graph cannot be written into the file, or ""."""
+def why_not_written(source: Source, graph: Graph, nodes: Iterable[Node]) -> str:
+    """Why `graph`, which `nodes` have just come into, cannot be written as an edit of the file, or ""."""
     for node in nodes:
         old = _originals(source).get(node.name)
         if old is not None and old.op == node.op:
@@ -25,6 +25,12 @@ def why_not_written(source: Source, nodes: Iterable[Node]) -> str:
                 return str(e)
         elif reason := why_not_lowered(node, source.opset):
             return reason
+    dropped, come = _difference(source, graph)
+    stubs = [onnx.helper.make_node("New", n.inputs, n.outputs) for n in come]
+    try:
+        _merged(source, list(source.proto.node), dropped, stubs, set())
+    except NotLowered as e:
+        return str(e)
     return ""
 
 
@@ -37,6 +43,21 @@ def edited(source: Source, graph: Graph) -> onnx.ModelProto:
     """
     model = onnx.ModelProto()
     model.CopyFrom(source.model.proto)
+    dropped, come = _difference(source, graph)
+    writer = Lowering(source.opset, _Names(model.graph))
+    old, kept = _originals(source), set(graph.nodes)
+    for node in come:
+        before = old.get(node.name)
+        if before is not None and before.op == node.op and before not in kept:
+            _move(source, writer, before, node)
+        else:
+            writer.lower(node)
+    _replace(source, model.graph, dropped, writer)
+    return model
+
+
+def _difference(source: Source, graph: Graph) -> tuple[set[int], list[Node]]:
+    """The nodes of the file that go, by id, and the nodes of the graph that come."""
     kept, new = set(graph.nodes), set(source.graph.nodes)
     gone = [n for n in source.graph.nodes if n not in kept]
     come = [n for n in graph.nodes if n not in new]
@@ -47,16 +68,7 @@ def edited(source: Source, graph: Graph) -> onnx.ModelProto:
         n for n in graph.nodes
         if n.name not in names and n.name in source.behind and id(source.behind[n.name]) in dropped
     ]  # fmt: skip
-    writer = Lowering(source.opset, _Names(model.graph))
-    old = _originals(source)
-    for node in come:
-        before = old.get(node.name)
-        if before is not None and before.op == node.op and before in gone:
-            _move(source, writer, before, node)
-        else:
-            writer.lower(node)
-    _replace(source, model.graph, dropped, writer)
-    return model
+    return dropped, come
 
 
 def _originals(source: Source) -> dict[str, Node]:
@@ -133,12 +145,38 @@ def _move(source: Source, writer: Lowering, before: Node, after: Node) -> None:
         writer.nodes.append(copy)
 
 
-def _replace(source: Source, graph: onnx.GraphProto, dropped: set[int], writer: Lowering) -> None:
+def _merged(
+    source: Source, nodes: list[onnx.NodeProto], dropped: set[int], new: list[onnx.NodeProto], tensors: set[str]
+) -> tuple[list[onnx.NodeProto], list[onnx.NodeProto], list[tuple[onnx.NodeProto, str]]]:
+    """The nodes that the edited file has; those that go; those that ask a lost value for its size, each with a value of
+    the same size.
+
+    `nodes` are the file's, or copies of them in the same order; `tensors` come with the new ones. Raises `NotLowered`
+    where something would still read a value that nobody writes any more.
+    """
     before = list(source.proto.node)
-    nodes = list(graph.node)  # copies, in the same order
     lost = [nodes[k] for k, n in enumerate(before) if id(n) in dropped]
     stay = [nodes[k] for k, n in enumerate(before) if id(n) not in dropped]
-    stay = _alive([*stay, *writer.nodes], lost, {o.name for o in graph.output})
+    stay = _alive([*stay, *new], lost, {o.name for o in source.proto.output})
+    there = {o for n in stay for o in n.output} | {i.name for i in source.proto.input} | set(source.initialisers)
+    there |= tensors | {t.values.name for t in source.proto.sparse_initializer}
+    others: list[tuple[onnx.NodeProto, str]] = []
+    for node in stay:
+        for value in reads(node):
+            if value in there:
+                continue
+            same = source.same_shape(value, there) if node.op_type in ("Shape", "Size") else None
+            if same is None:
+                raise NotLowered(f"{node.op_type} '{node.name}' of the file also reads '{value}', which would go")
+            others.append((node, same))
+    return stay, lost, others
+
+
+def _replace(source: Source, graph: onnx.GraphProto, dropped: set[int], writer: Lowering) -> None:
+    nodes = list(graph.node)  # copies, in the same order
+    stay, lost, others = _merged(source, nodes, dropped, writer.nodes, {t.name for t in writer.tensors})
+    for node, value in others:
+        node.input[0] = value
     unread = {v for n in (*lost, *nodes) for v in reads(n)}
     merged = _ordered(stay, {id(n): k for k, n in enumerate(nodes)})
     read = {v for n in merged for v in reads(n)} | {o.name for o in graph.output}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,18 +12,19 @@ import numpy.typing as npt
 import onnx
 
 from ...errors import ModelError, SpecError
-from ...graph.ir import Graph, Node, Resize, Shape, TransposedConvolution
+from ...graph.ir import Convolution, Graph, Node, Resize, Shape, TransposedConvolution
 from ...graph.onnx.front import graph_of
 from ...graph.onnx.inputs import GivenShapes
 from ...graph.onnx.reader import Model, read_model
-from ..certify import Certificate, Difference, Trial, certify, difference
+from ..certify import Certificate, difference
 from ..cost import Price, Target, price_of, target_of
 from ..engine import Outcome, Step, rewrite
 from ..identity import Refusal, Replacement, all_identities
 from ..local import certify_step
 from ..report import Applied, RewriteReport, Timing
+from .compare import Comparison
 from .edit import edited, why_not_written
-from .runtime import Feeds, Run, best_runtime, compare_times, load, random_inputs
+from .runtime import Feeds, best_runtime, load, random_inputs
 from .source import Source, suggested_shapes
 from .store import with_weights
 
@@ -73,15 +74,20 @@ def rewrite_file(
     original = onnx.ModelProto()
     original.CopyFrom(model.proto)
     with_weights(original, model.folder)
-    work = _Work(source, original, names, table, _feeds(source, given, data), best_runtime(target), say)
+    sizes = {n: source.graph.shapes.get(n, given.get(n, ())) for n in source.graph.inputs}
+    feeds = list(random_inputs(model.proto, sizes, data))
+    whole = price_of(source.graph.nodes, source.graph.shapes, table)
+    comparison = Comparison(original, best_runtime(target), feeds, sizes, whole.multiplies)
+    work = _Work(source, original, names, table, comparison, say)
     return work.run(str(path), measure and any(all_identities()[n].purpose == "speed" for n in names))
 
 
 def _complete(model: Model, shapes: GivenShapes, data: Feeds | None) -> Mapping[str, tuple[int, ...]]:
-    """A shape for every input: given, or that of the given data, or suggested."""
-    found = suggested_shapes(model) if data is None else {}
-    if data is not None:
-        found = {n: tuple(a.shape) for n, a in data.items()}
+    """A shape for every input: given, or that of the given data, or suggested.
+
+    Raises `ModelError` where a size is none that the file declares ("2*h").
+    """
+    found = {n: tuple(a.shape) for n, a in (data or {}).items()}
     if isinstance(shapes, Mapping):
         found |= {n: tuple(s) for n, s in shapes.items()}
     elif shapes is not None:
@@ -90,12 +96,7 @@ def _complete(model: Model, shapes: GivenShapes, data: Feeds | None) -> Mapping[
         if len(shapes) > len(inputs):
             raise ModelError(f"{len(shapes)} input shapes are given, but the model has {len(inputs)}")
         found |= dict(zip(inputs, map(tuple, shapes), strict=False))
-    return found
-
-
-def _feeds(source: Source, shapes: Mapping[str, tuple[int, ...]], data: Feeds | None) -> list[tuple[str, Feeds]]:
-    sizes = {n: source.graph.shapes.get(n, shapes.get(n, ())) for n in source.graph.inputs}
-    return list(random_inputs(source.model.proto, sizes, data))
+    return found | suggested_shapes(model, found)
 
 
 @dataclass
@@ -106,13 +107,11 @@ class _Work:
     original: onnx.ModelProto
     names: tuple[str, ...]
     target: Target
-    feeds: list[tuple[str, Feeds]]
-    runtime: str
+    comparison: Comparison
     say: Callable[[str], None]
     rejected: dict[tuple[str, str, tuple[str, ...]], str] = field(default_factory=dict)
     checked: dict[tuple[str, str, tuple[str, ...]], Certificate | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
-    _old: Run | None = None
 
     def run(self, path: str, measure: bool) -> Rewritten:
         """Everything: what is safe first, certified and timed, then the repairs that change outputs."""
@@ -141,8 +140,8 @@ class _Work:
 
     def effects(self, before: onnx.ModelProto, after: onnx.ModelProto, outcome: Outcome) -> dict[str, Any]:
         """How much a kind of repair changed the outputs and the pattern in them, on the first inputs."""
-        what, feeds = self.feeds[0]
-        old, new = load(before, self.runtime)(feeds), load(after, self.runtime)(feeds)
+        (what, feeds), runtime = self.comparison.feeds[0], self.comparison.runtime
+        old, new = load(before, runtime)(feeds), load(after, runtime)(feeds)
         found: dict[str, Any] = {
             "measured on": what,
             "change of the outputs (relative norm)": difference(old, new).relative,
@@ -163,7 +162,7 @@ class _Work:
             model = with_weights(edited(self.source, outcome.graph), self.source.model.folder)
             certificate = self.certify(model)
             if not certificate.passed:
-                self.drop(outcome, certificate, names)
+                self.drop(outcome, certificate)
                 continue
             timing = self.time(model) if measure else None
             slow = None if timing is None or timing.after <= SLOWER * timing.before else self.doubtful(outcome)
@@ -185,7 +184,7 @@ class _Work:
         key = _key(r)
         if key in self.rejected:
             return self.rejected[key]
-        if reason := why_not_written(self.source, step.new):
+        if reason := why_not_written(self.source, step.graph, step.new):
             return reason
         if r.safety == "safe" and key not in self.checked:
             self.say(f"checking {r.identity} on {r.path}")
@@ -200,67 +199,31 @@ class _Work:
         self.rejected[_key(r)] = reason
         self.warnings.append(f"{r.path}: {r.identity} was dropped: {reason}")
 
-    def old(self) -> Run:
-        if self._old is None:
-            try:
-                self._old = load(self.original, self.runtime)
-            except Exception as e:
-                said = (str(e).strip().splitlines() or [type(e).__name__])[0]
-                raise ModelError(f"{self.runtime} refuses the model as it is: {said}") from e
-        return self._old
+    def certify(self, model: onnx.ModelProto, only: Collection[str] | None = None) -> Certificate:
+        self.say(f"comparing in {self.comparison.runtime}")
+        return self.comparison.certificate(model, only)
 
-    def certify(self, model: onnx.ModelProto) -> Certificate:
-        self.say(f"comparing in {self.runtime}")
-        old = self.old()
-        try:
-            new = load(model, self.runtime)
-        except Exception as e:
-            said = (str(e).strip().splitlines() or [type(e).__name__])[0]
-            lost = Difference(float("inf"), float("inf"), reason=f"{self.runtime} refuses the rewritten model: {said}")
-            return Certificate((Trial("any", "float32", lost, 0.0),))
-        found = certify(old, new, ((f"{what}, in {self.runtime}", f) for what, f in self.feeds), self.dtype())
-        if not found.trials:
-            raise ModelError(
-                f"{self.runtime} runs the model on none of the inputs that were tried; "
-                "give shapes with --input or data with --inputs"
-            )
-        return found
-
-    def dtype(self) -> str:
-        """The type that the model computes in: that of its narrowest weights."""
-        kinds = {t.data_type for t in self.original.graph.initializer}
-        for kind in ("FLOAT16", "BFLOAT16", "FLOAT", "DOUBLE"):
-            if onnx.TensorProto.DataType.Value(kind) in kinds:
-                return {"FLOAT": "float32", "DOUBLE": "float64"}.get(kind, kind.lower())
-        return "float32"
-
-    def drop(self, outcome: Outcome, certificate: Certificate, names: tuple[str, ...]) -> None:
-        """Reject the first step that makes the model differ."""
+    def drop(self, outcome: Outcome, certificate: Certificate) -> None:
+        """Reject the step that makes the model differ, found by halving: with it, and not without it, it does."""
         self.say("looking for the rewrite that differs")
-        judged = {_key(s.replacement) for s in outcome.steps}
-        for k, step in enumerate(outcome.steps):
-            allowed = {_key(s.replacement) for s in outcome.steps[: k + 1]}
-            kept = rewrite(
-                self.source.graph, names, self.target, self.source.frozen,
-                lambda r, _, allowed=allowed: "" if _key(r) in allowed else "later",  # type: ignore[misc]
-            )  # fmt: skip
-            model = with_weights(edited(self.source, kept.graph), self.source.model.folder)
-            found = self.certify(model)
-            if not found.passed:
-                self.warn(step.replacement, f"the model's certificate failed: {found}")
-                return
-        # Only all of them together differ: none can be trusted.
-        for key in judged:
-            self.rejected[key] = f"the model's certificate failed: {certificate}"
-        self.warnings.append(f"all rewrites were dropped: the model's certificate failed: {certificate}")
+        failed = {t.inputs for t in certificate.trials if not t.passed}
+        right, wrong = 0, len(outcome.steps)  # so many steps are right, so many are not
+        found = certificate
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            graph = outcome.steps[middle - 1].graph
+            tried = self.certify(with_weights(edited(self.source, graph), self.source.model.folder), failed)
+            if tried.trials and not tried.passed:
+                wrong, found = middle, tried
+            else:
+                right = middle
+        self.warn(outcome.steps[wrong - 1].replacement, f"the model's certificate failed: {found}")
 
     def time(self, model: onnx.ModelProto) -> Timing | None:
-        if self.runtime != self.target.name:
+        if self.comparison.runtime != self.target.name:
             return None
-        self.say(f"timing in {self.runtime}")
-        what, feeds = self.feeds[0]
-        before, after = compare_times(self.old(), load(model, self.runtime), feeds)
-        return Timing(self.runtime, what.removeprefix("random "), before, after)
+        self.say(f"timing in {self.comparison.runtime}")
+        return self.comparison.times(model)
 
     def doubtful(self, outcome: Outcome) -> str:
         """The identity whose steps promised the least of what they replaced."""
@@ -290,7 +253,8 @@ class _Work:
         return RewriteReport(
             path, self.target.name, self.target.measured, self.applied(outcome), tuple(dict.fromkeys(refused)),
             before, after, share_of_upsampling(self.source.graph, self.target, before), certificate, timing,
-            self.source.graph.notes, tuple(self.warnings),
+            (*self.source.graph.notes, *self.source.promises(outcome.graph), *self.comparison.notes),
+            tuple(self.warnings),
         )  # fmt: skip
 
 
@@ -322,13 +286,10 @@ def _artifacts(name: str, old: Array, new: Array, period: tuple[int, ...]) -> di
 
 
 def _frozen(source: Source) -> list[Refusal]:
-    """Upsamplers that no rewrite may touch, with the reason."""
+    """Upsamplers, and paddings left to the runtime, that no rewrite may touch, with the reason."""
     kinds = (Resize, TransposedConvolution)
-    return [
-        Refusal("frozen", n.path or n.name, source.frozen[n.name])
-        for n in source.graph.of(*kinds)
-        if n.name in source.frozen
-    ]
+    nodes = [*source.graph.of(*kinds), *(n for n in source.graph.of(Convolution) if n.op.implicit)]  # type: ignore[attr-defined]
+    return [Refusal("frozen", n.path or n.name, source.frozen[n.name]) for n in nodes if n.name in source.frozen]
 
 
 def share_of_upsampling(graph: Graph, target: Target, whole: Price) -> float:

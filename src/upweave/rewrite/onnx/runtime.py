@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -16,8 +17,8 @@ import onnx
 
 from ...errors import UpweaveError
 from ...graph.ir import Shape
-from ...graph.onnx.inputs import declared_shape
 from ...graph.onnx.reader import tensors
+from .extents import Extent, declared_extents, symbol_values
 from .store import LARGEST, save
 
 Feeds: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -84,40 +85,70 @@ def random_inputs(
     """Inputs to compare on: the given ones, random ones at these shapes, and at other, odd sizes of dynamic axes."""
     if given is not None:
         yield "the given inputs", given
-    infos = [i for i in model.graph.input if i.name not in {t.name for t in model.graph.initializer}]
-    open_axes = _open_axes(infos, shapes)
+    inputs = _Inputs.of(model, shapes)
     tried: set[tuple[Shape, ...]] = set()
-    for seed, change in enumerate((lambda n, a: n, lambda n, a: n, *_CHANGES)):
-        sizes = {
-            i.name: tuple(change(n, a) if (i.name, a) in open_axes else n for a, n in enumerate(shapes[i.name]))
-            for i in infos
-        }
+    for seed, change in enumerate((None, None, *_CHANGES)):
+        sizes = inputs.sizes(change)
         key = tuple(sizes.values())
         if seed > 1 and key in tried:
             continue
         tried.add(key)
+        yield inputs.random(sizes, seed, loud=10.0 if seed == 1 else 1.0)
+
+
+def small_inputs(model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> tuple[str, Feeds]:
+    """Random inputs at sizes as small as dynamic axes can be expected to allow, odd where they may be."""
+    inputs = _Inputs.of(model, shapes)
+    return inputs.random(inputs.sizes(lambda n, batch, coarse: 1 if batch or coarse else min(n, 9)), 7)
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """The inputs of a model: their types, their sizes in symbols, and the symbols' values at the recorded sizes."""
+
+    elem: Mapping[str, int]
+    declared: Mapping[str, tuple[Extent, ...]]
+    symbols: Mapping[str, int]
+
+    @classmethod
+    def of(cls, model: onnx.ModelProto, shapes: Mapping[str, Shape]) -> _Inputs:
+        """Those of a model at these sizes."""
+        infos = [i for i in model.graph.input if i.name not in {t.name for t in model.graph.initializer}]
+        open_rank = {n: tuple(Extent(1, f"{n}[{a}]") for a in range(len(s))) for n, s in shapes.items()}
+        declared = {i.name: declared_extents(i) or open_rank[i.name] for i in infos}
+        elem = {i.name: i.type.tensor_type.elem_type for i in infos}
+        return cls(elem, declared, symbol_values(shapes, declared))
+
+    def sizes(self, change: Change | None) -> dict[str, Shape]:
+        """The shapes after the symbols have changed."""
+        first: dict[str, int] = {}
+        for axes in self.declared.values():
+            for a, e in enumerate(axes):
+                first.setdefault(e.symbol, a)
+        coarse = {e.symbol for axes in self.declared.values() for e in axes if e.factor > 1}
+        values = dict(self.symbols)
+        if change is not None:
+            values = {s: change(n, first[s] == 0, s in coarse) for s, n in values.items()}
+        return {n: tuple(e.at(values.get(e.symbol, 0)) for e in axes) for n, axes in self.declared.items()}
+
+    def random(self, sizes: Mapping[str, Shape], seed: int, loud: float = 1.0) -> tuple[str, Feeds]:
+        """Random numbers of these shapes, and how to call them."""
         rng = np.random.default_rng(seed)
-        loud = 10.0 if seed == 1 else 1.0
-        feeds = {i.name: _random(rng, sizes[i.name], i.type.tensor_type.elem_type, loud) for i in infos}
+        feeds = {n: _random(rng, s, self.elem[n], loud) for n, s in sizes.items()}
         said = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in sizes.items())
-        yield f"random {said}" + (" times 10" if seed == 1 else ""), feeds
+        return f"random {said}" + (f" times {loud:g}" if loud != 1 else ""), feeds
 
 
-_CHANGES: tuple[Callable[[int, int], int], ...] = (
-    lambda n, a: n if a < 2 else max(3, n // 2 | 1),
-    lambda n, a: n + 1 if a == 0 else n if a == 1 else max(5, n // 3 * 2 | 1),
-    lambda n, a: n if a < 2 else max(8, n // 4 * 2),
+Change: TypeAlias = Callable[[int, bool, bool], int]
+"""A symbol's value, whether it is the batch, and whether sizes are multiples of it, to another value."""
+
+_CHANGES: tuple[Change, ...] = (
+    lambda n, batch, coarse: n if batch else max(1, n // 2) if coarse else max(3, n // 2 | 1),
+    lambda n, batch, coarse: n + 1 if batch else max(1, n - 1) if coarse else max(5, n // 3 * 2 | 1),
+    lambda n, batch, coarse: n if batch else n + 1 if coarse else max(8, n // 4 * 2),
 )
-"""How dynamic axes are changed: the batch, and space to odd sizes and to an even one."""
-
-
-def _open_axes(infos: list[onnx.ValueInfoProto], shapes: Mapping[str, Shape]) -> set[tuple[str, int]]:
-    """The dynamic axes, as (input, axis)."""
-    found: set[tuple[str, int]] = set()
-    for i in infos:
-        dims = declared_shape(i)
-        found |= {(i.name, a) for a in range(len(shapes[i.name])) if dims is None or isinstance(dims[a], str)}
-    return found
+"""How the symbols of dynamic axes are changed: the batch by one, space to odd sizes and to an even one, multiples of a
+symbol only a little, since sizes are to stay small."""
 
 
 def _random(rng: np.random.Generator, shape: Shape, elem: int, loud: float) -> npt.NDArray[Any]:

@@ -7,7 +7,7 @@ c times dimension d of a named tensor.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TypeAlias
@@ -17,6 +17,7 @@ import onnx
 from onnx import numpy_helper
 
 from ...graph.onnx.tensors import decode
+from .extents import Extents
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,9 @@ class Term:
 
 
 Terms: TypeAlias = "tuple[Term, ...] | None"
+Ratio: TypeAlias = Callable[[Term, Term], Fraction | None]
 
-_SAME_SHAPE = frozenset(
+SAME_SHAPE = frozenset(
     ("Relu", "LeakyRelu", "Sigmoid", "Tanh", "Identity", "Cast", "Dropout", "BatchNormalization", "Elu", "Clip", "Gelu")
 ) | frozenset(("InstanceNormalization", "GroupNormalization", "HardSwish", "HardSigmoid", "Mish", "PRelu", "Softplus"))
 
@@ -39,7 +41,8 @@ _SAME_SHAPE = frozenset(
 class Symbols:
     """The integer arithmetic of one graph, looked up value by value.
 
-    `ranks` gives the number of dimensions of a value, for `Shape` with a negative end.
+    `ranks` gives the number of dimensions of a value, for `Shape` with a negative end; `extents` what is known of the
+    sizes of the values (`extents.py` fills it, value by value).
     """
 
     nodes: Mapping[str, onnx.NodeProto]
@@ -47,10 +50,11 @@ class Symbols:
     folder: str
     ranks: Mapping[str, int]
     found: dict[str, Terms] = field(default_factory=dict)
+    extents: dict[str, Extents] = field(default_factory=dict)
 
     def origin(self, value: str) -> str:
         """The first of the values in front that has the same shape as this one, through operators that keep it."""
-        while (node := self.nodes.get(value)) is not None and node.op_type in _SAME_SHAPE:
+        while (node := self.nodes.get(value)) is not None and node.op_type in SAME_SHAPE:
             value = node.input[0]
         return value
 
@@ -86,10 +90,17 @@ class Symbols:
         parts = [self.terms(i, depth + 1) if i else () for i in node.input]
         if any(p is None for p in parts):
             return None
-        return _apply(node.op_type, [p for p in parts if p is not None], at)
+        return _apply(node.op_type, [p for p in parts if p is not None], at, self._ratio)
+
+    def _ratio(self, x: Term, y: Term) -> Fraction | None:
+        """How many times as long one axis is as another, where that is known to be the same for every size."""
+        if (x.value, x.dim) == (y.value, y.dim):
+            return Fraction(1)
+        a, b = (self.extents.get(t.value, ())[t.dim : t.dim + 1] for t in (x, y))
+        return a[0].ratio(b[0]) if a and b and a[0] is not None and b[0] is not None else None
 
 
-def _apply(op: str, parts: list[tuple[Term, ...]], at: dict[str, object]) -> Terms:
+def _apply(op: str, parts: list[tuple[Term, ...]], at: dict[str, object], ratio: Ratio) -> Terms:
     first = parts[0]
     if op in ("Identity", "Unsqueeze", "Squeeze", "Reshape"):
         return first
@@ -111,11 +122,11 @@ def _apply(op: str, parts: list[tuple[Term, ...]], at: dict[str, object]) -> Ter
         step = int(cut[3]) if len(cut) > 3 and cut[3] is not None else 1
         return first[slice(start, stop, step)]
     if op in ("Mul", "Div"):
-        return _product(op, parts)
+        return _product(op, parts, ratio)
     return None
 
 
-def _product(op: str, parts: list[tuple[Term, ...]]) -> Terms:
+def _product(op: str, parts: list[tuple[Term, ...]], ratio: Ratio) -> Terms:
     a, b = parts
     size = max(len(a), len(b))
     if len(a) not in (1, size) or len(b) not in (1, size):
@@ -126,8 +137,8 @@ def _product(op: str, parts: list[tuple[Term, ...]]) -> Terms:
             out.append(Term(x.factor * y.factor, x.value, x.dim))
         elif op == "Mul" and not x.value:
             out.append(Term(x.factor * y.factor, y.value, y.dim))
-        elif op == "Div" and x.value == y.value and x.dim == y.dim and y.factor:
-            out.append(Term(x.factor / y.factor))  # a size over itself, as exporters write a scale
+        elif op == "Div" and y.factor and (common := ratio(x, y)) is not None:
+            out.append(Term(common * x.factor / y.factor))  # a size over another, as exporters write a scale
         elif op == "Div" and not y.value and y.factor and (x.factor / y.factor).denominator == 1:
             out.append(Term(x.factor / y.factor, x.value, x.dim))
         else:

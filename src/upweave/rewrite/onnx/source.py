@@ -4,8 +4,11 @@ which of them must stay as they are."""
 from __future__ import annotations
 
 import os
+from collections import deque
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import onnx
@@ -19,13 +22,16 @@ from ...graph.ir import (
     Pad,
     Pointwise,
     Resize,
+    Shape,
     TransposedConvolution,
 )
 from ...graph.onnx.front import graph_of
 from ...graph.onnx.inputs import GivenShapes, declared_shape
 from ...graph.onnx.order import reads
 from ...graph.onnx.reader import Model, read_model
-from .sizes import Symbols
+from .extents import Extents, declared_extents, follow, symbol_values
+from .multiples import resized, why_not_multiple
+from .sizes import SAME_SHAPE, Symbols
 
 LEAST_OPSET = 7
 """Older files broadcast in another way; nothing of them is rewritten."""
@@ -87,11 +93,71 @@ class Source:
         shapes = [declared_shape(i) for i in self.proto.input if i.name not in self.initialisers]
         return any(s is None or any(isinstance(d, str) for d in s) for s in shapes)
 
+    def promises(self, graph: Graph) -> list[str]:
+        """What a rewritten form relies on: multiples that the file declares, where a resize to a computed size went."""
+        kept = {n.name for n in graph.nodes}
+        gone = [self.behind[n.name] for n in self.graph.of(Resize) if n.name not in kept and n.name in self.behind]
+        said = [
+            f"axis {a} of '{v}' has {e} samples" for v, axes in self.declared.items() for a, e in enumerate(axes)
+            if e is not None and e.factor and (e.factor > 1 or e.offset)
+        ]  # fmt: skip
+        if not said or all(v in self.fixed for n in gone for v in n.input[1:] if v):
+            return []
+        return [f"the rewritten model holds for the sizes that the file declares: {'; '.join(said)}"]
+
+    def same_shape(self, value: str, among: Collection[str]) -> str | None:
+        """The nearest of these values that has the same shape as `value` for every size, through operators of the file
+        that keep it."""
+        seen, todo = {value}, deque([value])
+        while todo:
+            found = todo.popleft()
+            if found in among:
+                return found
+            writer = self.writers.get(found)
+            near = [n.output[0] for n in self.readers.get(found, ()) if n.input[0] == found and n.op_type in SAME_SHAPE]
+            near += [writer.input[0]] if writer is not None and writer.op_type in SAME_SHAPE else []
+            todo.extend(v for v in near if v not in seen)
+            seen.update(near)
+        return None
+
+    @cached_property
+    def readers(self) -> dict[str, list[onnx.NodeProto]]:
+        """The nodes of the file that read each value."""
+        out: dict[str, list[onnx.NodeProto]] = {}
+        for node in self.proto.node:
+            for v in reads(node):
+                out.setdefault(v, []).append(node)
+        return out
+
+    @cached_property
+    def declared(self) -> dict[str, Extents]:
+        """The sizes of the inputs as the file declares them, where it does."""
+        inputs = {i.name: declared_extents(i) for i in self.proto.input if i.name not in self.initialisers}
+        return {n: e for n, e in inputs.items() if e is not None}
+
     @cached_property
     def symbols(self) -> Symbols:
-        """The integer arithmetic of the file."""
+        """The integer arithmetic of the file, and the sizes of its values as far as they can be followed."""
         ranks = {v: len(s) for v, s in self.graph.shapes.items()}
-        return Symbols(self.writers, self.initialisers, self.model.folder, ranks)
+        known = dict(self.declared)
+        symbols = Symbols(self.writers, self.initialisers, self.model.folder, ranks, extents=known)
+        follow(
+            self.graph, known,
+            lambda node: resized(symbols, node, self.behind[node.name]) if node.name in self.behind else None,
+            lambda node: self._varies(node, symbols),
+        )  # fmt: skip
+        return symbols
+
+    def _varies(self, node: Node, symbols: Symbols) -> bool:
+        """Whether a node's numbers, which were read at one size, may be others at another."""
+        own = self.behind.get(node.name)
+        if own is None or isinstance(node.op, Pointwise):
+            return False
+        if isinstance(node.op, (Pad, Resize)):
+            return not all(v in self.fixed or symbols.is_number(v) for v in own.input[1:] if v)
+        attributes = {a.name: onnx.helper.get_attribute_value(a) for a in own.attribute}
+        same = attributes.get("auto_pad", b"").startswith(b"SAME") and not isinstance(node.op, TransposedConvolution)
+        return "output_shape" in attributes or (same and any(s > 1 for s in attributes.get("strides", ())))
 
     @cached_property
     def behind(self) -> dict[str, onnx.NodeProto]:
@@ -146,36 +212,22 @@ class Source:
             return f"its weights are computed at run time ('{late[0]}')"
         mode = attributes.get("auto_pad", b"NOTSET").decode()
         strided = any(s > 1 for s in attributes.get("strides", ()))
-        if self.is_dynamic and isinstance(node.op, Convolution) and mode.startswith("SAME") and strided:
+        is_open = any(e is None or e.factor for e in self.symbols.extents.get(node.inputs[0], (None,))[2:] or (None,))
+        if is_open and isinstance(node.op, Convolution) and mode.startswith("SAME") and strided:
             return "auto_pad with a stride depends on the size, which is not fixed"
-        if self.is_dynamic and "output_shape" in attributes:
+        if is_open and "output_shape" in attributes:
             return "output_shape fixes the size, and with it paddings that depend on a size that is not fixed"
         return ""
 
     def _frozen_resize(self, node: Node, own: onnx.NodeProto) -> str:
-        if own.op_type not in ("Resize", "Upsample"):
-            return ""
-        x = self.symbols.origin(own.input[0])
-        values = [v for v in own.input[1:] if v]
-        if all(self.symbols.is_number(v) or v in self.fixed for v in values):
-            # Sizes that are numbers are a factor at this size alone.
-            by_size = isinstance(node.op, Resize) and node.op.by_size
-            return "it asks for a fixed size, which is no fixed factor" if by_size and self.is_dynamic else ""
-        if not self.is_dynamic:
+        if own.op_type not in ("Resize", "Upsample") or not self.is_dynamic:
             return ""
         assert isinstance(node.op, Resize)
-        for v in values:
-            terms = self.symbols.terms(v)
-            if terms is None:
-                return "its size is computed at run time in a way that is no whole multiple for every size"
-            if not node.op.by_size:
-                continue
-            for dim in node.op.dims:
-                t = terms[dim] if dim < len(terms) else None
-                if t is None or t.value != x or t.dim != dim or t.factor.denominator != 1:
-                    whose = f"that of '{t.value}'" if t is not None and t.value else "a number"
-                    return f"its size on axis {dim} is {whose}, not a whole multiple of its input's for every size"
-        return ""
+        values = [v for v in own.input[1:] if v]
+        late = [v for v in values if v not in self.fixed and not self.symbols.is_number(v)]
+        if not node.op.by_size:
+            return f"its scale is computed at run time ('{late[0]}')" if late else ""
+        return why_not_multiple(self.symbols, node, own)
 
     def _is_false(self, value: str) -> bool:
         tensor = self.initialisers.get(value)
@@ -191,15 +243,21 @@ def read_source(path: str | os.PathLike[str], inputs: GivenShapes = None) -> Sou
     return Source(model, graph_of(model, inputs))
 
 
-def suggested_shapes(model: Model) -> dict[str, tuple[int, ...]]:
-    """Sizes for the dynamic axes of a file: batch 1, other unnamed first axes 1, space 64."""
-    shapes: dict[str, tuple[int, ...]] = {}
+def suggested_shapes(model: Model, given: Mapping[str, Shape] = MappingProxyType({})) -> dict[str, Shape]:
+    """Sizes of the inputs that have none given: 1 for the first axis, which is the batch, 64 for other dynamic ones, or
+    the nearest to it of the sizes that the file declares ("3*h + 1") and the given ones leave."""
+    shapes: dict[str, Shape] = {}
     known = {t.name for t in model.proto.graph.initializer}
-    for info in model.proto.graph.input:
-        dims = declared_shape(info)
-        if info.name in known or not info.type.HasField("tensor_type"):
+    infos = [i for i in model.proto.graph.input if i.name not in known and i.type.HasField("tensor_type")]
+    declared = {i.name: declared_extents(i) for i in infos}
+    symbols = symbol_values(given, {n: e for n, e in declared.items() if e is not None})
+    for name, dims in declared.items():
+        if name in given:
             continue
         if dims is None:
-            raise ModelError(f"input '{info.name}' has no declared shape; give one with --input {info.name}=1x3x64x64")
-        shapes[info.name] = tuple(d if isinstance(d, int) else (1 if a == 0 else 64) for a, d in enumerate(dims))
+            raise ModelError(f"input '{name}' has no declared shape; give one with --input {name}=1x3x64x64")
+        for a, e in enumerate(dims):
+            if e.factor:
+                symbols.setdefault(e.symbol, e.nearest(1 if a == 0 else 64))
+        shapes[name] = tuple(e.at(symbols[e.symbol]) if e.factor else e.offset for e in dims)
     return shapes

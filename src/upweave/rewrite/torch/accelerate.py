@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,14 @@ from ..certify import Certificate
 from .choose import Choice, choose, decided
 from .clock import race
 from .copying import shared_copy
-from .decisions import Decisions, apply
+from .decisions import Decisions, Unit, apply
 from .inputs import Call, as_call
 from .observe import Observation, is_any_channels_last, observe
 from .prove import prove
 from .report import ModelReport
+
+MOST_DROPPED = 8
+"""So many decisions that are wrong one by one; with more, none is trusted."""
 
 FASTER = 0.98
 """A candidate is chosen only if it takes less than this share of the original's time: the rest is noise."""
@@ -123,22 +127,37 @@ def _certified(
     contiguous: bool,
     notes: list[str],
 ) -> tuple[Decisions, nn.Module, Certificate] | None:
-    """The decisions, or as much of them as gives the model's outputs, with the module made so."""
-    precise = replace(decisions, precise=True)
-    tried = [("", decisions), ("tiles that lose a digit", precise)]
-    tried += [("deferred resizes", precise.without_folds())]
-    tried += [("convolutions in other ways", precise.without_layers())]
-    for dropped, less in tried:
-        if less.are_none or (dropped and less == decisions):
-            continue
-        new = apply(model, less, contiguous_outputs=contiguous)
-        certificate = prove(model, new, less, call, seconds, limit=limit)
+    """The decisions, or as much of them as gives the model's outputs, with the module made so.
+
+    Where rounding alone may be to blame, all convolutions are made precise first. Of what changes the outputs still,
+    the one decision to blame is found by halving, and left out.
+    """
+
+    def proved(units: Sequence[Unit], precise: bool = True) -> tuple[Decisions, nn.Module, Certificate]:
+        some = replace(decisions.only(units), precise=precise)
+        new = apply(model, some, contiguous_outputs=contiguous)
+        return some, new, prove(model, new, some, call, seconds, limit=limit)
+
+    some, new, certificate = proved(decisions.units, precise=False)
+    if certificate.passed:
+        return some, new, certificate
+    notes.append(f"convolutions keep to what loses no digit: with less, {certificate}")
+    units, dropped = list(decisions.units), 0
+    while not decisions.only(units).are_none and dropped <= MOST_DROPPED:
+        some, new, certificate = proved(units)
         if certificate.passed:
-            if dropped:
-                message = f"accelerate: {dropped} were dropped, since the outputs changed"
-                warnings.warn(message, RuntimeWarning, stacklevel=3)
-                notes.append(message)
-            return less, new, certificate
-        notes.append(f"refused: {certificate}")
+            return some, new, certificate
+        right, wrong = 0, len(units)  # the first so many are right, the first so many are not
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            if proved(units[:middle])[2].passed:
+                right = middle
+            else:
+                wrong = middle
+        what, path = units.pop(wrong - 1)
+        dropped += 1
+        message = f"accelerate: {what} {path or '(the model itself)'}: dropped, since the outputs changed"
+        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        notes.append(f"{message}: {certificate}")
     warnings.warn("accelerate: no rewrite gave the model's outputs; none was applied", RuntimeWarning, stacklevel=3)
     return None

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from torch import nn
 
 from .copying import become, shared_copy, to_channels_last
 from .deferred import How
 from .modules import Convolution, Root, Site, Transposed
+
+Unit: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -42,13 +46,21 @@ class Decisions:
         """True if the model stays what it is."""
         return not self.sites and not self.layers and not self.channels_last
 
-    def without_folds(self) -> Decisions:
-        """The same, every resize done when it is called."""
-        return replace(self, sites={}, layers={p: w for p, w in self.layers.items() if w.plain != "torch" or w.behind})
+    @property
+    def units(self) -> tuple[Unit, ...]:
+        """What can be left out one by one: (what, path)."""
+        last = (("channels-last weights", ""),) if self.channels_last else ()
+        sites = (("the deferred resizes of", path) for path in self.sites)
+        return *sites, *(("another way for", path) for path in self.layers), *last
 
-    def without_layers(self) -> Decisions:
-        """The same, every convolution PyTorch's and on its own."""
-        return replace(self, layers={p: Way(w.deferred) for p, w in self.layers.items() if w.deferred != "keep"})
+    def only(self, units: Collection[Unit]) -> Decisions:
+        """The same, of these units alone; layers that only consume resizes stay as they are where none is deferred."""
+        sites = {p: b for p, b in self.sites.items() if ("the deferred resizes of", p) in units}
+        layers = {
+            p: w for p, w in self.layers.items()
+            if ("another way for", p) in units and (sites or w.plain != "torch" or w.behind)
+        }  # fmt: skip
+        return Decisions(sites, layers, self.channels_last and ("channels-last weights", "") in units)
 
 
 def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = True) -> nn.Module:

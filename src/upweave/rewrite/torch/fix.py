@@ -110,7 +110,8 @@ def fix(
             (`upweave.rewrite.certify`), and how far the others moved the outputs is reported. What fails is an error.
 
     Raises `ConfigError` for a name that does not exist or is unsafe where `unsafe` does not allow it, and `ModelError`
-    where the repaired model does not run, or safe repairs changed its outputs.
+    where the repaired model does not run, or safe repairs changed its outputs. A repair that would change the size of a
+    layer's output is refused.
     """
     if not isinstance(model, nn.Module):
         raise SpecError(f"expected a torch.nn.Module, got {type(model).__name__}")
@@ -129,6 +130,7 @@ def fix(
                     continue
                 if id(layer.weight) in shared:
                     raise NotRepresentable("its weight is also another layer's")
+                _same_sizes(layer, found[0])
             except NotRepresentable as reason:
                 refused.append(Refusal(name, path, str(reason)))
                 continue
@@ -176,6 +178,24 @@ def _shuffles(model: nn.Module) -> dict[int, int]:
     return found
 
 
+def _same_sizes(old: Any, new: nn.Module) -> None:
+    """Raises `NotRepresentable` where a layer's outputs would get another size. Nothing is computed."""
+    weight = old.weight
+    for size in ((4, 5, 6), (9, 8, 7)):
+        x = torch.empty(1, old.in_channels, *size[: weight.dim() - 2], dtype=weight.dtype, device="meta")
+        want, got = (_on_meta(layer, x) for layer in (old, new))
+        if want != got:
+            raise NotRepresentable(
+                f"on {list(x.shape)} its output would have the size {list(got)} instead of {list(want)}"
+            )
+
+
+def _on_meta(layer: nn.Module, x: torch.Tensor) -> torch.Size:
+    state = {n: t.to("meta") for n, t in (*layer.named_parameters(), *layer.named_buffers())}
+    y: torch.Tensor = torch.func.functional_call(layer, state, (x,))
+    return y.shape
+
+
 def _replace(model: nn.Module, old: nn.Module, new: nn.Module) -> nn.Module:
     """The model with `new` wherever `old` is."""
     if model is old:
@@ -201,9 +221,12 @@ def _compared(
             raise ModelError(f"safe repairs changed the outputs: {certificate}")
         return None, certificate
     try:
-        return difference(run(old, call), run(fixed, call)), None
+        found = difference(run(old, call), run(fixed, call))
     except Exception as error:
         raise ModelError(f"the repaired model does not run: {type(error).__name__}: {error}") from error
+    if found.reason and math.isinf(found.relative):
+        raise ModelError(f"the repaired model returns something else: {found.reason}")
+    return found, None
 
 
 # -- the repairs --------------------------------------------------------------------------------------------------
