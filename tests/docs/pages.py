@@ -102,7 +102,9 @@ class Script:
             exec(compile("\n" * block.line + block.body, self.name, "exec"), self.namespace)
 
     def _doctest(self, block: Block) -> None:
-        test = doctest.DocTestParser().get_doctest(block.body, self.namespace, self.name, self.name, block.line)
+        # a name of its own: doctest looks up the source of a function from an earlier block by it
+        name = f"{self.name}:{block.line}"
+        test = doctest.DocTestParser().get_doctest(block.body, self.namespace, name, self.name, block.line)
         said: list[str] = []
         runner = doctest.DocTestRunner(optionflags=OPTIONS)
         runner.run(test, out=said.append, clear_globs=False)
@@ -150,10 +152,12 @@ def run(text: str, name: str, folder: Path) -> Script:
     script = Script(name, folder)
     before = set(sys.modules)
     with contextlib.chdir(folder):
+        sys.path.insert(0, str(folder))
         try:
             for block in blocks(text):
                 script.run(block)
         finally:
+            sys.path.remove(str(folder))
             for module in set(sys.modules) - before:
                 if str(getattr(sys.modules[module], "__file__", None) or "").startswith(f"{folder}/"):
                     del sys.modules[module]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import sys
 from pathlib import Path
 
 import click
@@ -69,12 +70,11 @@ def test_a_page_is_one_script(tmp_path: Path) -> None:
         "    >>> made.value\n    7\n    ```\n\n```console\n$ cat made.py\nvalue = ...\n$ upweave explain nothing\nerror: "
         "...\n$ echo $?\n2\n```\n"
     )
-    (tmp_path / "sys").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(tmp_path))
-        script = run(text, "page.md", tmp_path)
+    script = run(text, "page.md", tmp_path)
     assert script.failures == []
     assert script.tried == 5
+    assert "made" not in sys.modules
+    assert Path.cwd() != tmp_path
 
 
 def test_wrong_commands_are_noticed() -> None:
