@@ -7,6 +7,7 @@ Different functions of one size, so that there is no common output to check; wha
 
 from __future__ import annotations
 
+import copy
 import random
 import statistics
 import sys
@@ -42,11 +43,9 @@ def ways(layer: nn.Module) -> Ways:
     """The layer as PyTorch runs it, with channels last, and by Upweave where that is another way."""
     found: Ways = {"torch": layer, "channels-last": layer}
     if isinstance(layer, nn.ConvTranspose2d):
-        weight, bias = layer.weight, layer.bias
-        s, p, o = layer.stride, layer.padding, layer.output_padding
-        found["upweave"] = lambda x: upweave.conv_transpose(x, weight, bias, stride=s, padding=p, output_padding=o)
+        found["upweave"] = upweave.replace_layers(nn.Sequential(copy.deepcopy(layer)))
     elif isinstance(layer, upweave.nn.ResizeConv2d) and layer.mode == "nearest":
-        found |= {"upweave": ways(layer.folded())["upweave"]}
+        found["upweave"] = layer.folded()
     return found
 
 

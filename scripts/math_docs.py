@@ -7,6 +7,7 @@ without a network.
 from __future__ import annotations
 
 import html
+import re
 from typing import Any
 
 from latex2mathml.converter import convert
@@ -18,8 +19,13 @@ def fence(source: str, language: str, class_name: str, options: Any, md: Any, **
 
 
 def mathml(source: str) -> str:
-    """A LaTeX formula as a displayed MathML element."""
+    """A LaTeX formula as a displayed MathML element; `ValueError` for what the converter does not know.
+
+    It passes a command or an environment that it does not know through as text.
+    """
     rendered: str = convert(source.strip(), display="block")
+    if left := re.search(r">[^<]*?(\\\w+|&(?!#))[^<]*<", rendered):
+        raise ValueError(f"{left[1]!r} would stand in the formula as it is: {source.strip()}")
     return rendered
 
 

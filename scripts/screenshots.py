@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import upweave
+from upweave.audit.run import audit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -59,7 +59,7 @@ def audit_page(folder: Path) -> Path:
 
     example = MODELS["cyclegan"]
     torch.manual_seed(0)
-    report = replace(upweave.audit(example.build(), [example.input]), target=example.target)
+    report = replace(audit(example.build(), [example.input]), target=example.target)
     return report.save(folder / "report.html")
 
 

@@ -67,8 +67,8 @@ def test_a_wrong_page_fails(tmp_path: Path) -> None:
 def test_a_page_is_one_script(tmp_path: Path) -> None:
     text = (
         '```python title="made.py"\nvalue = 7\n```\n\n1. In a list:\n\n    ```python\n    >>> import made\n'
-        "    >>> made.value\n    7\n    ```\n\n```console\n$ cat made.py\nvalue = ...\n$ upweave explain nothing\nerror: "
-        "...\n$ echo $?\n2\n```\n"
+        "    >>> made.value\n    7\n    ```\n\n```console\n$ cat made.py\nvalue = ...\n$ upweave explain nothing\n"
+        "error: ...\n$ echo $?\n2\n```\n"
     )
     script = run(text, "page.md", tmp_path)
     assert script.failures == []
