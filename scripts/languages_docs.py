@@ -6,7 +6,6 @@ it at its top, and a Chinese page says in its HTML which language it is in.
 
 from __future__ import annotations
 
-import posixpath
 from typing import Any
 
 PREFIX = "zh/"
@@ -22,15 +21,14 @@ def is_chinese(path: str) -> bool:
     return path.startswith(PREFIX)
 
 
-def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     """MkDocs: put the link to the sister above the page's heading."""
-    path = page.file.src_uri
-    other = sister(path)
-    if files.get_file_from_path(other) is None:
-        return markdown
-    words, language = ("English", "en") if is_chinese(path) else ("中文", "zh")
-    target = posixpath.relpath(other, posixpath.dirname(path) or ".")
-    return f'[{words}]({target}){{ .sister hreflang="{language}" lang="{language}" }}\n\n{markdown}'
+    other = files.get_file_from_path(sister(page.file.src_uri))
+    if other is None:
+        return html
+    words, language = ("English", "en") if is_chinese(page.file.src_uri) else ("中文", "zh")
+    target = other.url_relative_to(page.file)
+    return f'<a class="sister" href="{target}" hreflang="{language}" lang="{language}">{words}</a>\n{html}'
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.languages_docs import is_chinese, on_page_markdown, on_post_page, sister
+from scripts.languages_docs import is_chinese, on_page_content, on_post_page, sister
 
 from .pages import FENCE, ROOT, Block, blocks
 
@@ -77,18 +77,23 @@ class Page:
         self.file = self
         self.src_uri = path
 
+    def url_relative_to(self, other: Page) -> str:
+        return f"{self.src_uri} from {other.src_uri}"
+
 
 class Files:
     """A site of two sisters and a page without one."""
 
-    def get_file_from_path(self, path: str) -> object | None:
-        return object() if path in ("theory/a.md", "zh/theory/a.md", "b.md") else None
+    def get_file_from_path(self, path: str) -> Page | None:
+        return Page(path) if path in ("theory/a.md", "zh/theory/a.md", "b.md") else None
 
 
 def test_pages_link_to_their_sisters() -> None:
-    assert on_page_markdown("# A", Page("theory/a.md"), None, Files()).startswith("[中文](../zh/theory/a.md){")
-    assert on_page_markdown("# 甲", Page("zh/theory/a.md"), None, Files()).startswith("[English](../../theory/a.md){")
-    assert on_page_markdown("# B", Page("b.md"), None, Files()) == "# B"
+    english = on_page_content("<h1>A</h1>", Page("theory/a.md"), None, Files())
+    assert english.startswith('<a class="sister" href="zh/theory/a.md from theory/a.md" hreflang="zh" lang="zh">中文</a>')
+    assert english.endswith("<h1>A</h1>")
+    assert ">English</a>" in on_page_content("<h1>甲</h1>", Page("zh/theory/a.md"), None, Files())
+    assert on_page_content("<h1>B</h1>", Page("b.md"), None, Files()) == "<h1>B</h1>"
     assert sister(sister("theory/a.md")) == "theory/a.md"
     assert is_chinese("zh/index.md")
     assert not is_chinese("index.md")
