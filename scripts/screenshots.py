@@ -30,7 +30,7 @@ QUALITY = 80
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: the page (`report` or `accelerate`), how wide and high, light or dark, and which layer is at its top."""
+    """One picture: the page, how wide and high it is, light or dark, and which layer is at its top."""
 
     name: str
     page: str

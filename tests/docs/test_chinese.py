@@ -90,7 +90,8 @@ class Files:
 
 def test_pages_link_to_their_sisters() -> None:
     english = on_page_content("<h1>A</h1>", Page("theory/a.md"), None, Files())
-    assert english.startswith('<a class="sister" href="zh/theory/a.md from theory/a.md" hreflang="zh" lang="zh">中文</a>')
+    link = '<a class="sister" href="zh/theory/a.md from theory/a.md" hreflang="zh" lang="zh">中文</a>'
+    assert english.startswith(link)
     assert english.endswith("<h1>A</h1>")
     assert ">English</a>" in on_page_content("<h1>甲</h1>", Page("zh/theory/a.md"), None, Files())
     assert on_page_content("<h1>B</h1>", Page("b.md"), None, Files()) == "<h1>B</h1>"
