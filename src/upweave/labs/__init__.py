@@ -1,0 +1,49 @@
+"""Interactive labs: the article, hands on. One marimo app a file; `upweave lab` opens them.
+
+This module only lists them, and needs none of what they need; `kit` has what they are made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError
+from .text import Text
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab: the module of this package that holds its app, its title, and what one learns there."""
+
+    name: str
+    title: Text
+    short: Text
+    summary: Text
+
+    @property
+    def path(self) -> Path:
+        """The file of its app."""
+        return Path(__file__).with_name(f"{self.name}.py")
+
+
+LABS: tuple[Lab, ...] = (
+    Lab(
+        "matrix",
+        Text("1 · The matrix and its transpose", "1 · 矩阵与转置"),
+        Text("1 Matrix", "1 矩阵"),
+        Text(
+            "A convolution is a matrix. Its transpose is the transposed convolution; nothing is inverted.",
+            "卷积就是一个矩阵，它的转置就是转置卷积；其中没有任何求逆。",
+        ),
+    ),
+)
+"""All labs, in the order in which to read them."""
+
+
+def find_lab(name: str) -> Lab:
+    """The lab of that name. Raises `ConfigError`, naming those there are."""
+    for lab in LABS:
+        if lab.name == name:
+            return lab
+    raise ConfigError(f"no lab is called '{name}'; there are {', '.join(lab.name for lab in LABS)}")
