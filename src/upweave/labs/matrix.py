@@ -309,14 +309,23 @@ def _():
         layer = upweave.ConvTranspose(4, 2, 1)
         truth = upweave.matrix(layer, 8).shape
         if answer == list(truth):
-            return right(f"H_T = 2·7 − 2·1 + 3 + 1 = {truth[0]} rows, one column an input.", f"H_T = 2·7 − 2·1 + 3 + 1 = {truth[0]} 行，每个输入一列。")
+            return right(
+                f"H_T = 2·7 − 2·1 + 3 + 1 = {truth[0]} rows, one column an input.",
+                f"H_T = 2·7 − 2·1 + 3 + 1 = {truth[0]} 行，每个输入一列。",
+            )
         if answer == list(truth[::-1]):
-            return wrong("That is C, which takes the long signal. Cᵀ stands the other way.", "这是 C 的形状，它接收长的信号；Cᵀ 正好反过来。")
+            return wrong(
+                "That is C, which takes the long signal. Cᵀ stands the other way.",
+                "这是 C 的形状，它接收长的信号；Cᵀ 正好反过来。",
+            )
         if len(answer) != 2:
             return wrong("Two numbers: rows, then columns.", "请填两个数：先行数，后列数。")
         if answer[1] != truth[1]:
             return wrong("There is one column for every input sample.", "每个输入样本对应一列。")
-        return wrong("The columns fit. The rows are the output length: s(H−1) − 2p + k.", "列数对了。行数就是输出长度：s(H−1) − 2p + k。")
+        return wrong(
+            "The columns fit. The rows are the output length: s(H−1) − 2p + k.",
+            "列数对了。行数就是输出长度：s(H−1) − 2p + k。",
+        )
 
     exercise(
         "shape",
@@ -343,7 +352,9 @@ def _():
                 "输出 3 由输入 1 的抽头 2（2·1 + 2 − 1）和输入 2 的抽头 0（2·2 + 0 − 1）到达。",
             )
         if len(answer) != len(truth):
-            return wrong(f"A row has {len(truth)} entries, one for each input.", f"一行有 {len(truth)} 个元素，每个输入一个。")
+            return wrong(
+                f"A row has {len(truth)} entries, one for each input.", f"一行有 {len(truth)} 个元素，每个输入一个。"
+            )
         if [float(a) for a in answer] == truth[::-1].tolist():
             return wrong(
                 "The kernel is not flipped when it is stamped: tap t of input i lands on s·i + t − p.",
@@ -371,18 +382,18 @@ def _():
 @app.cell
 def _():
     def _cut(answer: Fraction) -> Verdict:
-        layer = upweave.ConvTranspose(5, 2, 2)
-        whole = upweave.ConvTranspose(5, 2, 0)
+        layer = upweave.ConvTranspose(7, 2, 3)
+        whole = upweave.ConvTranspose(7, 2, 0)
         cut = upweave.matrix(whole, 6).nnz - upweave.matrix(layer, 6).nnz
         if answer == cut:
             return right(
-                f"6·5 products without padding, {upweave.matrix(layer, 6).nnz} with it.",
-                f"没有填充时有 6·5 次乘法，有填充时剩 {upweave.matrix(layer, 6).nnz} 次。",
+                f"6·7 products without padding, {upweave.matrix(layer, 6).nnz} with it.",
+                f"没有填充时有 6·7 次乘法，有填充时剩 {upweave.matrix(layer, 6).nnz} 次。",
             )
-        if answer == 2 * 2:
+        if answer == 2 * 3:
             return wrong(
-                "Four *outputs* are cut off, but more than one stamp may reach each of them.",
-                "被裁掉的是四个*输出*，但每个输出可能被不止一个印记覆盖。",
+                "Six *outputs* are cut off, but more than one stamp may reach each of them.",
+                "被裁掉的是六个输出，但每个输出可能被不止一个印记覆盖。",
             )
         return wrong(
             "Only stamps near an end lose anything. Count, at each end, the taps that land on n < 0 (or n ≥ H_T).",
@@ -392,9 +403,9 @@ def _():
     exercise(
         "cut",
         Text(
-            "k = 5, s = 2, six inputs. Padding p = 2 cuts two outputs off each end. How many entries does Cᵀ lose by that, "
+            "k = 7, s = 2, six inputs. Padding p = 3 cuts three outputs off each end. How many entries does Cᵀ lose by that, "
             "compared with p = 0?",
-            "k = 5、s = 2、输入长度为 6。填充 p = 2 会在每一端裁掉两个输出。与 p = 0 相比，Cᵀ 因此少了多少个元素？",
+            "k = 7、s = 2、输入长度为 6。填充 p = 3 会在每一端裁掉三个输出。与 p = 0 相比，Cᵀ 因此少了多少个元素？",
         ),
         _cut,
     )
@@ -433,8 +444,13 @@ def _():
         kind="choice",
         options={
             "inverse": Text("It gives x back: Cᵀ·C is the identity.", "还原出 x：Cᵀ·C 是单位矩阵。"),
-            "left": Text("It gives y back on the next way down: C·Cᵀ is the identity.", "再下采样一次就还原出 y：C·Cᵀ 是单位矩阵。"),
-            "shape": Text("It gives a signal as long as x, but with other values.", "得到一个与 x 等长的信号，但数值不同。"),
+            "left": Text(
+                "It gives y back on the next way down: C·Cᵀ is the identity.",
+                "再下采样一次就还原出 y：C·Cᵀ 是单位矩阵。",
+            ),
+            "shape": Text(
+                "It gives a signal as long as x, but with other values.", "得到一个与 x 等长的信号，但数值不同。"
+            ),
         },
     )
     return

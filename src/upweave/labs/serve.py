@@ -1,4 +1,4 @@
-"""The labs as a web application on this machine: a list at /, each lab at /NAME/, theory functions at /theory/NAME.html.
+"""The labs as a web application on this machine: a list at /, labs at /NAME/, theory functions at /theory/NAME.html.
 
 Everything comes from the installed packages; nothing is fetched and nothing is sent.
 """
@@ -62,6 +62,7 @@ def server(port: int = 0, host: str = "127.0.0.1") -> tuple[Any, Any]:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen()
     except OSError as e:
         listening.close()
         raise UpweaveError(f"port {port} cannot be used ({e.strerror}); choose another with --port") from e

@@ -86,7 +86,9 @@ def jax(spec: ConvTranspose, rank: int, channels: tuple[int, int]) -> str:
     """`jax.lax.conv_general_dilated` over the zero-inserted input."""
     pads = [
         (d * (k - 1) - p, d * (k - 1) - p + o)
-        for k, p, o, d in zip(*(_all(spec, n, rank) for n in ("kernel", "padding", "output_padding", "dilation")), strict=True)
+        for k, p, o, d in zip(
+            *(_all(spec, n, rank) for n in ("kernel", "padding", "output_padding", "dilation")), strict=True
+        )
     ]
     axes = tuple(range(2, 2 + rank))
     spatial = "DHW"[-rank:] if rank > 1 else "H"

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 import traitlets
 
 from ...errors import UpweaveError
-from .widget import Widget, in_page, module
 from ..text import Text
+from .widget import Widget, in_page, module
 
 
 @dataclass(frozen=True)

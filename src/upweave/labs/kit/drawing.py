@@ -29,7 +29,12 @@ def row(
 ) -> None:
     """Cells in a row (or a column), each with its value; `name` + index names a cell, `on(index)` gives its paths."""
     if label:
-        panel.text(*((x + side / 2, y - 10) if vertical else (x - 8, y + side / 2)), label, anchor="middle" if vertical else "end", style="soft")
+        panel.text(
+            *((x + side / 2, y - 10) if vertical else (x - 8, y + side / 2)),
+            label,
+            anchor="middle" if vertical else "end",
+            style="soft",
+        )
     for j, value in enumerate(values):
         left, top = (x, y + j * side) if vertical else (x + j * side, y)
         panel.rect(
@@ -105,7 +110,8 @@ def curve(
     x, y, w, h = box
     x0, x1, y0, y1 = limits
     points = [
-        (x + (a - x0) / (x1 - x0) * w, y + h - (min(max(b, y0), y1) - y0) / (y1 - y0) * h) for a, b in zip(xs, ys, strict=True)
+        (x + (a - x0) / (x1 - x0) * w, y + h - (min(max(b, y0), y1) - y0) / (y1 - y0) * h)
+        for a, b in zip(xs, ys, strict=True)
     ]
     panel.path(points, style=style)
 

@@ -21,9 +21,9 @@ from typing import Any, Literal
 import traitlets
 
 from ...errors import UpweaveError
+from ..text import Text
 from .widget import Widget, in_page, module
 from .words import marked
-from ..text import Text
 
 Kind = Literal["number", "numbers", "choice"]
 
@@ -72,18 +72,22 @@ class Exercise(Widget):
         """The verdict on what the reader typed, or on the name of the option chosen."""
         if not text.strip():
             return wrong("Nothing is filled in yet.", "还没有填写答案。")
+        if self.kind == "choice":
+            return self._check(text)
         try:
-            answer = text if self.kind == "choice" else read_numbers(text)
+            numbers = read_numbers(text)
         except ValueError:
             return wrong(
                 "This does not read as a number. Write 3, −0.5, 1/4, or several with spaces between them.",
                 "这里需要填数字，例如 3、−0.5、1/4；多个数字之间用空格隔开。",
             )
-        if self.kind == "number":
-            if len(answer) != 1:
-                return wrong(f"One number is asked for; here are {len(answer)}.", f"只需要一个数，这里有 {len(answer)} 个。")
-            answer = answer[0]
-        return self._check(answer)
+        if self.kind == "numbers":
+            return self._check(numbers)
+        if len(numbers) != 1:
+            return wrong(
+                f"One number is asked for; here are {len(numbers)}.", f"只需要一个数，这里有 {len(numbers)} 个。"
+            )
+        return self._check(numbers[0])
 
 
 def exercise(
@@ -118,4 +122,7 @@ def read_numbers(text: str) -> list[Fraction]:
     """The numbers in a line, exactly: whole, decimal or a/b, with any minus sign and any brackets, commas or spaces
     around them. Raises `ValueError` for anything else."""
     plain = re.sub(r"[()\[\]{}（）【】]", " ", text.translate({ord("−"): "-", ord("－"): "-", ord("／"): "/"}))
-    return [Fraction(part) for part in re.split(r"[\s,;，；、×x]+", plain.strip()) if part]
+    try:
+        return [Fraction(part) for part in re.split(r"[\s,;，；、×x]+", plain.strip()) if part]
+    except ZeroDivisionError as e:
+        raise ValueError(str(e)) from e

@@ -16,8 +16,8 @@ from typing import Any, TypeAlias
 
 import traitlets
 
-from .widget import Widget, in_page, module
 from ..text import Text
+from .widget import Widget, in_page, module
 
 Paths: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
 Tip: TypeAlias = Text | str | None

@@ -52,9 +52,10 @@ def show(value: Any) -> str:
         opening, closing = "()" if isinstance(value, tuple) else "[]"
         return opening + ", ".join(show(v) for v in value) + closing
     if isinstance(value, (float, np.floating)):
-        if not np.isfinite(value):
-            return "∞" if value > 0 else "−∞" if value < 0 else "—"
-        text = f"{0.0 if abs(value) < 5e-13 else float(value):.4g}"
+        plain = float(value)
+        if not np.isfinite(plain):
+            return "∞" if plain > 0 else "−∞" if plain < 0 else "—"
+        text = f"{0.0 if abs(plain) < 5e-13 else plain:.4g}"
         if "e" in text:
             digits, power = text.split("e")
             text = f"{digits}·10^{int(power)}"

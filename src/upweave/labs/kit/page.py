@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import inspect
 from html import escape
-from typing import Any
 
 import marimo as mo
 
 from .. import LABS, Lab, find_lab
+from ..text import Text, spans
 from .links import find
 from .widget import static
-from ..text import Text, spans
 
 BRAND = spans("Upweave <small>labs</small>", "Upweave <small>实验</small>")
 SWITCH = (
     '<button type="button" class="language" data-language title="L">'
-    + spans("中文", "English").replace("<span", "<span")
+    + spans("中文", "English")
     + " <kbd>L</kbd></button>"
 )
 
@@ -85,8 +84,3 @@ def _text(text: Text) -> str:
 def _link(lab: Lab, up: str = "../", *, current: bool = False) -> str:
     mark = ' aria-current="page"' if current else ""
     return f'<a href="{up}{lab.name}/index.html"{mark}>{_text(lab.short)}</a>'
-
-
-def in_words(value: Any) -> str:
-    """Escaped text of any value, for f-strings inside Markdown."""
-    return escape(str(value))

@@ -21,7 +21,7 @@ def module(name: str) -> str:
     return static("shared.js") + static(name)
 
 
-class Widget(anywidget.AnyWidget):
+class Widget(anywidget.AnyWidget):  # type: ignore[misc]
     """A widget that draws what its traits say, and computes nothing itself."""
 
     _css = static("widget.css")
