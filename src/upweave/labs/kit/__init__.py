@@ -2,7 +2,7 @@
 
 from ..text import Text, same
 from .code import code
-from .controls import Choice, Numbers, Preset, Slider, Switch, controls
+from .controls import Choice, Numbers, Preset, Slider, Switch, controls, stretch
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
@@ -41,6 +41,7 @@ __all__ = [
     "same",
     "short",
     "show",
+    "stretch",
     "table",
     "transposed",
     "wrong",
