@@ -10,6 +10,8 @@ app = marimo.App(
 )
 
 with app.setup:
+    from base64 import b64decode
+
     import marimo as mo
     import numpy as np
 
@@ -17,6 +19,7 @@ with app.setup:
     from upweave.errors import UpweaveError
     from upweave.labs.kit import (
         Choice,
+        File,
         Preset,
         Slider,
         Switch,
@@ -33,7 +36,6 @@ with app.setup:
         show,
         stretch,
     )
-    from upweave.labs.text import spans
     from upweave.labs.views import bank, line, models, plane, stack, study
     from upweave.labs.views.presets import KNOWN
 
@@ -104,9 +106,7 @@ def _(columns, layer):
 
 @app.cell
 def _():
-    upload = mo.ui.file(
-        filetypes=[".onnx", ".pt2"], kind="button", label=spans("Open a model (.onnx, .pt2)", "打开模型（.onnx、.pt2）")
-    )
+    upload = controls(File("file", Text("open a model (.onnx, .pt2)", "打开模型（.onnx、.pt2）"), models.SUFFIXES))
     names = models.examples()
     example = controls(
         Choice("model", Text("or an example", "或示例模型"), {"": same("—"), **{n: same(n) for n in names}}, "")
@@ -116,7 +116,7 @@ def _():
 
 @app.cell
 def _(upload):
-    mo.Html(f'<div class="uw-page">{upload}</div>')
+    upload
     return
 
 
@@ -131,8 +131,8 @@ def _(example, upload):
     # Found layers, and what a reader should know of the rest; a message instead where the model cannot be read.
     def _read():
         try:
-            if upload.value:
-                return *models.read_upload(upload.name(), upload.contents()), None
+            if opened := upload.values["file"]:
+                return *models.read_upload(opened["name"], b64decode(opened["data"])), None
             if example.values["model"]:
                 return *models.read_example(example.values["model"]), None
         except (UpweaveError, ImportError) as e:
@@ -275,7 +275,7 @@ def _(layer, problem, seen, weights):
             (
                 "taps an output gets, by residue",
                 "各余数类的覆盖数",
-                number(shown_raw(shown(counts)), "upweave.coverage"),
+                number(shown(counts), "upweave.coverage"),
             ),
             (
                 "variance of the coverage",
@@ -287,7 +287,7 @@ def _(layer, problem, seen, weights):
                 "相对半像素网格的偏移",
                 number(", ".join(map(str, shift)), "upweave.alignment"),
             ),
-            ("gain of each phase", "各相位的直流增益", number(shown_raw(shown(gains)), "upweave.dc_gain")),
+            ("gain of each phase", "各相位的直流增益", number(shown(gains), "upweave.dc_gain")),
             (
                 "images below the base band by",
                 "镜像低于基带",
@@ -306,9 +306,6 @@ def _(layer, problem, seen, weights):
             en += "\n\nNo layer of a model of this shape is open, so the triangle stands in."
             zh += "\n\n没有打开这种形状的模型层，这里用三角形代替。"
         return both("## In numbers\n\n" + en, "## 数字\n\n" + zh)
-
-    def shown_raw(text):
-        return text
 
     _numbers()
     return

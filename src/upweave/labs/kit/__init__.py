@@ -2,7 +2,7 @@
 
 from ..text import Text, same
 from .code import code
-from .controls import Choice, Numbers, Preset, Slider, Switch, controls, stretch
+from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, stretch
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
@@ -14,6 +14,7 @@ from .words import both, formula
 
 __all__ = [
     "Choice",
+    "File",
     "Numbers",
     "Panel",
     "PathTable",

@@ -73,7 +73,20 @@ class Preset:
     value: str = ""
 
 
-Control: TypeAlias = Slider | Choice | Numbers | Switch | Preset
+@dataclass(frozen=True)
+class File:
+    """A file that the reader opens, of one of these suffixes; its value has "name" and "data" (base64), or is empty.
+
+    It belongs into `controls` of its own: all values of a group are sent together.
+    """
+
+    name: str
+    label: Text
+    suffixes: tuple[str, ...]
+    value: Mapping[str, str] = field(default_factory=dict)
+
+
+Control: TypeAlias = Slider | Choice | Numbers | Switch | Preset | File
 
 
 class Controls(Widget):
@@ -106,6 +119,8 @@ def _value(item: Control) -> Any:
         raise UpweaveError(f"{item.name} = {item.value} is not between {item.low} and {item.high}")
     if isinstance(item, (Choice, Preset)) and item.value and item.value not in item.options:
         raise UpweaveError(f"{item.name}: {item.value!r} is none of {', '.join(item.options)}")
+    if isinstance(item, File):
+        return dict(item.value)
     return [float(v) for v in item.value] if isinstance(item, Numbers) else item.value
 
 
@@ -113,6 +128,8 @@ def _item(item: Control) -> dict[str, Any]:
     out: dict[str, Any] = {"kind": type(item).__name__.lower(), "name": item.name, "label": item.label.pair}
     if isinstance(item, Slider):
         out |= {"low": item.low, "high": item.high, "below": list(item.below)}
+    if isinstance(item, File):
+        out["suffixes"] = list(item.suffixes)
     if isinstance(item, Numbers):
         out |= {"least": item.least, "most": item.most}
     if isinstance(item, (Choice, Preset)):

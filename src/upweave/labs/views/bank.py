@@ -24,7 +24,7 @@ def coverage_panel(study: Study, axis: int = 0) -> Panel:
     wide = max(8.0, min(26.0, 300 / len(counts)))
     head = f"[{', '.join(map(str, inner))}]"
     panel = Panel(
-        Text(f"Coverage: interior {head}", f"覆盖数：内部为 {head}"),
+        _titled(study, axis, f"Coverage: interior {head}", f"覆盖数：内部为 {head}"),
         max(200, 26 + wide * len(counts)),
         128,
         scrolls=True,
@@ -58,7 +58,7 @@ def phases_panel(study: Study, axis: int = 0) -> Panel:
     cell, left = 26, 74
     line = study.rank == 1
     panel = Panel(
-        Text(f"Phases: {s} filters, interleaved", f"相位：{s} 个滤波器交错排列"),
+        _titled(study, axis, f"Phases: {s} filters, interleaved", f"相位：{s} 个滤波器交错排列"),
         left + cell * k + (96 if line else 6),
         cell * (s + 1) + 2,
         scrolls=True,
@@ -100,7 +100,9 @@ def grid_panel(study: Study, axis: int = 0) -> Panel:
     low, high = min(-1.0, float(found.centre(0)) - 0.5), max(out, float(found.centre(H - 1)) + 0.5, s * H)
     unit = max(8.0, min(24.0, 330 / (high - low)))
     panel = Panel(
-        Text(
+        _titled(
+            study,
+            axis,
             f"Grids: f(n) = {s}·n {_signed(found.offset)}, {found.kind}",
             f"网格：f(n) = {s}·n {_signed(found.offset)}，{KINDS[found.kind]}",
         ),
@@ -176,7 +178,7 @@ def spectrum_panel(study: Study, axis: int = 0) -> Panel:
     ideal = ideal_lowpass(s, n)[:half] * (response[0] / s if response[0] else 1.0)
     top = max(float(response.max()), float(ideal.max()), 1e-9) * 1.08
     panel = Panel(
-        Text("Spectrum |H|, and the ideal low-pass (dashed)", "频谱 |H|，虚线为理想低通"),
+        _titled(study, axis, "Spectrum |H|, and the ideal low-pass (dashed)", "频谱 |H|，虚线为理想低通"),
         330,
         156,
         note=Text(
@@ -198,6 +200,15 @@ def spectrum_panel(study: Study, axis: int = 0) -> Panel:
     curve(panel, box, w.tolist(), ideal.tolist(), limits, "dashed")
     curve(panel, box, w.tolist(), response[:half].tolist(), limits, "first")
     return panel
+
+
+def _titled(study: Study, axis: int, en: str, zh: str) -> Text:
+    """A title that says which axis a picture is of, where there are two."""
+    if study.rank == 1:
+        return Text(en, zh)
+    if study.is_square:
+        return Text(f"{en} (each axis)", f"{zh}（每个轴）")
+    return Text(f"{en} ({('rows', 'columns')[axis]})", f"{zh}（{'行列'[axis]}）")
 
 
 def _on(study: Study, axis: int, on: list[int]) -> list[list[int]] | list[int] | None:

@@ -55,6 +55,11 @@ class Study:
         """Number of axes: 1 or 2."""
         return len(self.size)
 
+    @property
+    def is_square(self) -> bool:
+        """Whether all axes have the same numbers and length."""
+        return len({*zip(self.axes, self.size, strict=True)}) == 1
+
     @cached_property
     def axes(self) -> tuple[Any, ...]:
         """The layer of each axis."""
@@ -132,7 +137,9 @@ def _line(name: str, kernel: int, stride: int, dilation: int) -> Array:
     if name == "sinc":
         return sinc_kernel(stride, at)
     if name == "triangle":
-        return np.asarray(np.maximum(0.0, 1.0 - np.abs(at) / stride) if stride > 1 or kernel == 1 else 1.0 - np.abs(at) / kernel)
+        return np.asarray(
+            np.maximum(0.0, 1.0 - np.abs(at) / stride) if stride > 1 or kernel == 1 else 1.0 - np.abs(at) / kernel
+        )
     raise ValueError(f"no kernel is called {name!r}")
 
 
