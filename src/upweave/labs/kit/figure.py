@@ -7,6 +7,7 @@ cell is on all paths that leave it, a matrix entry on its one path. Two marks ar
 
     one axis     on = [4, 7]             paths 4 and 7
     two axes     on = [[4, 7], [1]]      every path whose row part is 4 or 7 and whose column part is 1
+                 on = [[4, 7], None]     … whatever its column part is
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..text import Text
 from .paths import PathTable
 from .widget import Widget, in_page, module
 
-Paths: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
+Paths: TypeAlias = Sequence[int] | Sequence[Sequence[int] | None]
 Tip: TypeAlias = Text | str | None
 
 
@@ -46,7 +47,7 @@ class Panel:
         mark = {"m": kind, **{k: round(v, 2) if isinstance(v, float) else v for k, v in place.items()}}
         on, tip = more.pop("on", None), more.pop("tip", None)
         if on is not None and len(on):
-            mark["on"] = [list(a) for a in on] if not isinstance(on[0], int) else [list(on)]
+            mark["on"] = [list(on)] if isinstance(on[0], int) else [a if a is None else list(a) for a in on]
         if tip is not None:
             mark["tip"] = tip.pair if isinstance(tip, Text) else tip
         value = more.pop("value", None)

@@ -9,7 +9,7 @@ from ...theory.coverage import coverage, coverage_line
 from ...theory.gain import dc_gain
 from ...theory.spectrum import frequency_response, ideal_lowpass
 from ..kit.drawing import axes, curve, short
-from ..kit.figure import Panel
+from ..kit.figure import Panel, Paths
 from ..kit.links import show
 from ..text import Text
 from .study import Study
@@ -211,14 +211,13 @@ def _titled(study: Study, axis: int, en: str, zh: str) -> Text:
     return Text(f"{en} ({('rows', 'columns')[axis]})", f"{zh}（{'行列'[axis]}）")
 
 
-def _on(study: Study, axis: int, on: list[int]) -> list[list[int]] | list[int] | None:
+def _on(study: Study, axis: int, on: list[int]) -> Paths | None:
     """Paths of one axis, with every path of the other where there are two."""
     if not on:
         return None
     if study.rank == 1:
         return on
-    other = list(range(len(study.paths[1 - axis].inputs)))
-    return [on, other] if axis == 0 else [other, on]
+    return [on, None] if axis == 0 else [None, on]
 
 
 def _signed(value: object) -> str:

@@ -31,7 +31,10 @@ function draw(mark, fillings) {
   return node;
 }
 
+const ALL = { size: Infinity, has: () => true };  // every path of an axis
+const setOf = (axis) => (axis === null ? ALL : new Set(axis));
 const meetAxis = (a, b) => {
+  if (a === ALL || b === ALL) return Math.min(a.size, b.size) > 0;
   const [few, many] = a.size < b.size ? [a, b] : [b, a];
   for (const p of few) if (many.has(p)) return true;
   return false;
@@ -93,7 +96,8 @@ const BOARDS = {
       const tip = `Cᵀ[(${n.join(", ")}), (${i.join(", ")})] = w[${taps.join(", ")}] = ${plain(mark.kernel[taps[0]][taps[1]])}`;
       return { on: [new Set([p]), new Set([q])], tip, name: `${mark.name}${r},${c}` };
     };
-    const lit = (on) => [...on[0]].flatMap((p) => [...on[1]].map((q) => where(p, q)));
+    const each = (axis, t) => (axis === ALL ? t.taps.map((_, j) => j) : [...axis]);
+    const lit = (on) => each(on[0], a).flatMap((p) => each(on[1], b).map((q) => where(p, q)));
     return { h, w, href, at, lit };
   },
 };
@@ -175,7 +179,7 @@ export default {
           const node = draw(mark, fillings);
           svg.append(node);
           if (!mark.on) continue;
-          const entry = { node, svg, tip: mark.tip, name: mark.name, on: mark.on.map((axis) => new Set(axis)), reachable: mark.tip !== undefined };
+          const entry = { node, svg, tip: mark.tip, name: mark.name, on: mark.on.map(setOf), reachable: mark.tip !== undefined };
           marks.push(entry);
           if (!entry.reachable) continue;
           node.addEventListener("pointerenter", () => light(entry));
