@@ -170,9 +170,8 @@ def spectrum_panel(study: Study, axis: int = 0) -> Panel:
     Of two axes, the response along one at frequency 0 of the other.
     """
     n = 256
-    response = np.abs(frequency_response(study.spec, study.weight, n=n))[0, 0]
-    if study.rank == 2:
-        response = response[:, 0] if axis == 0 else response[0]
+    line = study.kernel if study.rank == 1 else study.kernel.sum(axis=1 - axis)  # the other axis at frequency 0
+    response = np.abs(frequency_response(study.axes[axis], line.reshape(1, 1, -1), n=n))[0, 0]
     s = study.axes[axis].stride
     half = n // 2 + 1
     ideal = ideal_lowpass(s, n)[:half] * (response[0] / s if response[0] else 1.0)

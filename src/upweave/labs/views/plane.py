@@ -127,7 +127,7 @@ def _matrices(study: Study) -> list[Panel]:
 
 def _axis_matrix(study: Study, axis: int) -> Panel:
     """Which output of an axis reads which input: one factor of the whole matrix's structure."""
-    t = study.paths[axis]
+    t, layer = study.paths[axis], study.axes[axis]
     cell = max(3.0, min(14.0, ROOM / t.shape[0]))
     names = (Text("Rows", "行"), Text("Columns", "列"))[axis]
     panel = Panel(
@@ -148,7 +148,7 @@ def _axis_matrix(study: Study, axis: int) -> Panel:
             style="first",
             name=f"{'rc'[axis]}{n},{i}",
             on=[[j], None] if axis == 0 else [None, [j]],
-            tip=Text(f"output {n} reads input {i} by tap {tap}", f"输出 {n} 经抽头 {tap} 读取输入 {i}"),
+            tip=f"{n} = {layer.stride}·{i} + {layer.dilation}·{tap} − {layer.begin}",
         )
     return panel
 
