@@ -19,7 +19,7 @@ def test_version_and_help(upweave: Upweave) -> None:
     assert "Commands:" in upweave("--help").out
     assert upweave("--help").code == 0
     assert upweave().code == 2
-    for name in ("audit", "explain", "rules", "sizes", "design", "score"):
+    for name in ("audit", "explain", "rules", "sizes", "design", "score", "lab"):
         assert upweave(name, "--help").out.startswith(f"Usage: upweave {name}")
 
 

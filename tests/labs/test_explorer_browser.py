@@ -115,18 +115,24 @@ def test_stack(open_lab: Callable[..., LabPage]) -> None:
 
 
 def test_a_model_is_opened(open_lab: Callable[..., LabPage], tmp_path: Path) -> None:
-    torch = pytest.importorskip("torch")
-    torch.manual_seed(1)
-    layer = torch.nn.ConvTranspose1d(1, 1, 5, stride=2, padding=2, output_padding=1, bias=False)
-    path = tmp_path / "small.pt2"
-    torch.export.save(torch.export.export(layer.eval(), (torch.randn(1, 1, 6),)), path)
+    onnx = pytest.importorskip("onnx")
+    weight = np.random.default_rng(1).standard_normal((1, 1, 5)).astype(np.float32)
+    kind, tensor = onnx.TensorProto.FLOAT, onnx.helper.make_tensor_value_info
+    node = onnx.helper.make_node(
+        "ConvTranspose", ["x", "w"], ["y"], "up", strides=[2], pads=[2, 2], output_padding=[1], kernel_shape=[5]
+    )
+    values = [tensor("x", kind, [1, 1, 6])], [tensor("y", kind, [1, 1, 12])]
+    graph = onnx.helper.make_graph([node], "small", *values, [onnx.numpy_helper.from_array(weight, "w")])
+    path = tmp_path / "small.onnx"
+    path.write_bytes(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)]).SerializeToString()
+    )
     lab = open_lab("explorer")
     lab.control("file").set_input_files(path)
     lab.page.locator("[data-control=layer] option").nth(1).wait_for(state="attached", timeout=WAIT)
     lab.wait_for_paint(lambda: lab.move("layer", "0"))
     assert [lab.control(n).input_value() for n in "kspo"] == ["5", "2", "2", "1"]
     assert lab.control("kernel").input_value() == "model"
-    weight = layer.weight.detach().numpy()
     gains = upweave.dc_gain(upweave.ConvTranspose(5, 2, 2, 1), weight)[:, 0, 0]
     lab.page.wait_for_function(
         "([t]) => document.querySelector(\"[data-number='upweave.dc_gain']\").innerText === t", arg=[show(gains)]

@@ -106,35 +106,34 @@ def _(columns, layer):
 
 @app.cell
 def _():
-    upload = controls(File("file", Text("open a model (.onnx, .pt2)", "打开模型（.onnx、.pt2）"), models.SUFFIXES))
-    names = models.examples()
-    example = controls(
-        Choice("model", Text("or an example", "或示例模型"), {"": same("—"), **{n: same(n) for n in names}}, "")
+    _names = models.examples()
+    # Opening a file ends the choice of an example, and the reverse.
+    _example = [
+        Preset(
+            "example",
+            Text("or an example", "或示例模型"),
+            {n: same(n.partition(":")[2]) for n in _names},
+            {n: {"file": {}} for n in _names},
+        )
+    ] * bool(_names)
+    opened = controls(
+        File("file", Text("open a model (.onnx, .pt2)", "打开模型（.onnx、.pt2）"), models.SUFFIXES),
+        *_example,
     )
-    return example, names, upload
+    opened
+    return (opened,)
 
 
 @app.cell
-def _(upload):
-    upload
-    return
-
-
-@app.cell
-def _(example, names):
-    example if names else mo.Html("")
-    return
-
-
-@app.cell
-def _(example, upload):
+def _(opened):
     # Found layers, and what a reader should know of the rest; a message instead where the model cannot be read.
     def _read():
+        file, name = opened.values["file"], opened.values.get("example")
         try:
-            if opened := upload.values["file"]:
-                return *models.read_upload(opened["name"], b64decode(opened["data"])), None
-            if example.values["model"]:
-                return *models.read_example(example.values["model"]), None
+            if file:
+                return *models.read_upload(file["name"], b64decode(file["data"])), None
+            if name:
+                return *models.read_example(name), None
         except (UpweaveError, ImportError) as e:
             return [], [], Text(f"This model cannot be read: {e}", f"无法读取这个模型：{e}")
         return [], [], None
