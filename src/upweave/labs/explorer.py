@@ -245,17 +245,19 @@ def _(pictures, problem, scrub, seen):
             ]
         pictures.show(*panels)
 
-    if problem is None:
+    # What a reader watches while a slider moves comes first: the cells below ask for `drawn` and so wait for it.
+    drawn = problem is None
+    if drawn:
         _draw()
     else:
         pictures.refuse(problem)
     pictures
-    return
+    return (drawn,)
 
 
 @app.cell
-def _(layer, problem, seen, weights):
-    mo.stop(problem is not None)
+def _(drawn, layer, seen, weights):
+    mo.stop(not drawn)
 
     def _numbers():
         spec, w = seen.spec, seen.weight
@@ -358,7 +360,7 @@ def _():
 
 
 @app.cell
-def _(chain, cone, layer, weights):
+def _(chain, cone, drawn, layer, weights):
     def _stack():
         v = layer.values
         this = upweave.ConvTranspose(*(v[n] for n in "kspod"))
@@ -373,7 +375,7 @@ def _(chain, cone, layer, weights):
         }
         return stack.Stack(chains[chain.values["chain"]], int(chain.values["length"]))
 
-    _ = weights  # a layer picked from a model has moved the sliders above
+    _ = drawn, weights  # after the pictures; and a layer picked from a model has moved the sliders
     stacked = _stack()
     _size, _why = stacked.size, None
     for _layer in stacked.layers:
@@ -433,8 +435,8 @@ def _():
 
 
 @app.cell
-def _(problem, seen, snippets):
-    mo.stop(problem is not None)
+def _(drawn, seen, snippets):
+    mo.stop(not drawn)
     snippets.show(seen.spec, rank=seen.rank)
     return
 
