@@ -7,6 +7,8 @@ error to its console, asks for anything outside the server, or shows a failed ce
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
@@ -98,6 +100,14 @@ class LabPage:
     def verdict(self, exercise: str) -> str:
         """What the exercise said to the last answer."""
         return self.page.locator(f"[data-exercise='{exercise}'] .verdict").inner_text()
+
+
+def eventually(read: Callable[[], Any], wanted: Any) -> None:
+    """Read until that comes out, which takes as long as the page takes; fails with the last that did."""
+    until = time.monotonic() + WAIT / 1000
+    while (found := read()) != wanted and time.monotonic() < until:
+        time.sleep(0.05)
+    assert found == wanted
 
 
 # Cell names stand on rectangles; the text that lies in a rectangle is its content.

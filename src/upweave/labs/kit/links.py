@@ -41,7 +41,8 @@ def address(name: str) -> str:
 def number(value: Any, source: str) -> str:
     """HTML of a value, linked to the page of the function that computed it, such as "upweave.coverage"."""
     text = escape(show(value))
-    return f'<a class="uw-number" href="{address(source)}" title="{escape(source)}" data-number="{source}">{text}</a>'
+    kind = "uw-number short" if len(text) <= 14 else "uw-number"
+    return f'<a class="{kind}" href="{address(source)}" title="{escape(source)}" data-number="{source}">{text}</a>'
 
 
 def show(value: Any) -> str:
