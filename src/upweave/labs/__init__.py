@@ -46,6 +46,33 @@ LABS: tuple[Lab, ...] = (
             "卷积就是一个矩阵，它的转置就是转置卷积；其中没有任何求逆。",
         ),
     ),
+    Lab(
+        "duality",
+        Text("2 · Gradients and duality", "2 · 梯度与对偶"),
+        Text("2 Duality", "2 对偶"),
+        Text(
+            "The backward pass of a convolution is a transposed convolution, and the reverse.",
+            "卷积的反向传播就是转置卷积，反之亦然。",
+        ),
+    ),
+    Lab(
+        "sizes",
+        Text("3 · Output sizes", "3 · 输出尺寸"),
+        Text("3 Sizes", "3 尺寸"),
+        Text(
+            "How long the output is, why there are several answers, and which sizes survive a whole network.",
+            "输出有多长，为什么答案不止一个，以及哪些尺寸能通过整个网络。",
+        ),
+    ),
+    Lab(
+        "alignment",
+        Text("4 · Alignment", "4 · 网格对齐"),
+        Text("4 Alignment", "4 对齐"),
+        Text(
+            "Where an output sample sits, when a shift is a fault, and what it costs.",
+            "一个输出样本落在哪里，偏移何时是错误，以及它的代价。",
+        ),
+    ),
 )
 """All labs, in the order in which to read them."""
 
