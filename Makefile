@@ -1,9 +1,10 @@
-# Two commands on a machine that has Python 3.11 or newer:
+# Three commands on a machine that has Python 3.11 or newer:
 #
 #   make demo    set up .venv, audit the example models, write demo/report.html
+#   make labs    the same set-up; the interactive labs, in the browser
 #   make test    all tests
 #
-# Both compile the native core, which takes a minute, if there is a C++ compiler; without one they do without.
+# All compile the native core, which takes a minute, if there is a C++ compiler; without one they do without.
 # Each group of packages is installed once; its stamp in .venv is newer than pyproject.toml while that holds.
 
 PYTHON ?= python3
@@ -23,10 +24,10 @@ FIELD  := .venv-field-transformers
 FIELD2 := .venv-field-torchvision
 RUN    := HF_HUB_OFFLINE=1 PYTHONPATH=src:.
 
-.PHONY: help demo test native sanitize lint format bench docs docs-serve field field-sizes field-onnx clean
+.PHONY: help demo labs test native sanitize lint format bench docs docs-serve field field-sizes field-onnx clean
 
 help:
-	@echo "make demo | test | native | sanitize | lint | format | bench | docs | docs-serve | field | field-sizes | field-onnx | clean"
+	@echo "make demo | labs | test | native | sanitize | lint | format | bench | docs | docs-serve | field | field-sizes | field-onnx | clean"
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Upweave needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Set PYTHON=…")'
@@ -55,6 +56,10 @@ $(VENV)/.examples: $(VENV)/.upweave
 	$(PIP) 'upweave[examples]' '$(TORCH)'
 	@touch $@
 
+$(VENV)/.labs: $(VENV)/.upweave
+	$(PIP) 'upweave[labs,torch,onnx]' '$(TORCH)'
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.upweave
 	$(PIP) 'upweave[test]' '$(TORCH)'
 	@touch $@
@@ -73,6 +78,9 @@ $(VENV)/.bench: $(VENV)/.upweave
 
 demo: $(VENV)/.examples
 	$(BIN)/python -m examples.demo demo
+
+labs: $(VENV)/.labs
+	$(BIN)/upweave lab $(ARGS)
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)

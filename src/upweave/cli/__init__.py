@@ -17,7 +17,7 @@ import click
 from .. import __version__
 from ..errors import UpweaveError
 
-COMMANDS = ("audit", "accelerate", "fix", "explain", "rules", "sizes", "design", "score")
+COMMANDS = ("audit", "accelerate", "fix", "explain", "rules", "sizes", "design", "score", "lab")
 """Each is `command` in the module of its name."""
 
 

@@ -1,0 +1,85 @@
+"""Interactive labs: the article, hands on. One marimo app a file; `upweave lab` opens them.
+
+This module only lists them, and needs none of what they need; `kit` has what they are made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import ConfigError
+from .text import Text
+
+
+@dataclass(frozen=True)
+class Lab:
+    """One lab: the module of this package that holds its app, its title, and what one learns there."""
+
+    name: str
+    title: Text
+    short: Text
+    summary: Text
+
+    @property
+    def path(self) -> Path:
+        """The file of its app."""
+        return Path(__file__).with_name(f"{self.name}.py")
+
+
+LABS: tuple[Lab, ...] = (
+    Lab(
+        "explorer",
+        Text("Explorer", "探索器"),
+        Text("Explorer", "探索器"),
+        Text(
+            "One layer seen from every side at once: stamps, windows, matrix, coverage, phases, grids, spectrum.",
+            "同时从各个角度看一个层：印记、窗口、矩阵、覆盖、相位、网格、频谱。",
+        ),
+    ),
+    Lab(
+        "matrix",
+        Text("1 · The matrix and its transpose", "1 · 矩阵与转置"),
+        Text("1 Matrix", "1 矩阵"),
+        Text(
+            "A convolution is a matrix. Its transpose is the transposed convolution; nothing is inverted.",
+            "卷积就是一个矩阵，它的转置就是转置卷积；其中没有任何求逆。",
+        ),
+    ),
+    Lab(
+        "duality",
+        Text("2 · Gradients and duality", "2 · 梯度与对偶"),
+        Text("2 Duality", "2 对偶"),
+        Text(
+            "The backward pass of a convolution is a transposed convolution, and the reverse.",
+            "卷积的反向传播就是转置卷积，反之亦然。",
+        ),
+    ),
+    Lab(
+        "sizes",
+        Text("3 · Output sizes", "3 · 输出尺寸"),
+        Text("3 Sizes", "3 尺寸"),
+        Text(
+            "How long the output is, why there are several answers, and which sizes survive a whole network.",
+            "输出有多长，为什么答案不止一个，以及哪些尺寸能通过整个网络。",
+        ),
+    ),
+    Lab(
+        "alignment",
+        Text("4 · Alignment", "4 · 网格对齐"),
+        Text("4 Alignment", "4 对齐"),
+        Text(
+            "Where an output sample sits, when a shift is a fault, and what it costs.",
+            "一个输出样本落在哪里，偏移何时是错误，以及它的代价。",
+        ),
+    ),
+)
+"""All labs, in the order in which to read them."""
+
+
+def find_lab(name: str) -> Lab:
+    """The lab of that name. Raises `ConfigError`, naming those there are."""
+    for lab in LABS:
+        if lab.name == name:
+            return lab
+    raise ConfigError(f"no lab is called '{name}'; there are {', '.join(lab.name for lab in LABS)}")

@@ -1,0 +1,49 @@
+"""What labs are made of: words in two languages, controls, linked drawings, exercises, code, links to the theory."""
+
+from ..text import Text, same
+from .code import code
+from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, stretch
+from .drawing import axes, curve, row, short, table
+from .exercise import Verdict, exercise, right, wrong
+from .figure import Panel, figure
+from .layer import layer_sliders, refusal, transposed
+from .links import number, show
+from .page import closing, opening
+from .paths import PathTable, paths
+from .words import both, formula
+
+__all__ = [
+    "Choice",
+    "File",
+    "Numbers",
+    "Panel",
+    "PathTable",
+    "Preset",
+    "Slider",
+    "Switch",
+    "Text",
+    "Verdict",
+    "axes",
+    "both",
+    "closing",
+    "code",
+    "controls",
+    "curve",
+    "exercise",
+    "figure",
+    "formula",
+    "layer_sliders",
+    "number",
+    "opening",
+    "paths",
+    "refusal",
+    "right",
+    "row",
+    "same",
+    "short",
+    "show",
+    "stretch",
+    "table",
+    "transposed",
+    "wrong",
+]

@@ -1,0 +1,863 @@
+"""Lab 3: how long the output is, why there are several answers, and which sizes survive a whole network."""
+
+import marimo
+
+app = marimo.App(
+    width="full",
+    app_title="Upweave · Output sizes · 输出尺寸",
+    css_file="kit/static/page.css",
+    html_head_file="kit/static/head.html",
+)
+
+with app.setup:
+    from fractions import Fraction
+
+    import marimo as mo
+    import numpy as np
+
+    import upweave
+    from upweave.errors import SpecError
+    from upweave.graph.sizes import sizes_of
+    from upweave.labs.frameworks import pytorch, same_lower, same_upper, valid
+    from upweave.labs.kit import (
+        Choice,
+        Panel,
+        Slider,
+        Switch,
+        Text,
+        Verdict,
+        both,
+        closing,
+        code,
+        controls,
+        exercise,
+        figure,
+        formula,
+        layer_sliders,
+        number,
+        opening,
+        refusal,
+        right,
+        row,
+        show,
+        transposed,
+        wrong,
+    )
+    from upweave.labs.networks import DOWN, UP, Network
+
+
+@app.cell
+def _():
+    opening("sizes")
+    return
+
+
+@app.cell
+def _():
+    both(
+        f"""
+        ## Down rounds, up has to guess
+
+        A convolution with stride s rounds down, so s different lengths come out as one. Each wire below is a length N of
+        the upper row and the length that the convolution makes of it. A transposed convolution goes the other way, and
+        finds s answers; for d = 1 they are
+
+        {formula("s(H−1)+k−2p ≤ H_T < sH+k−2p")}
+
+        **Output padding** o is nothing but the choice among them:
+
+        {formula("H_T = s(H−1) − 2p + d(k−1) + 1 + o")}
+        """,
+        f"""
+        ## 往下要取整，往上只能选
+
+        步长为 s 的卷积会向下取整，于是 s 个不同的长度变成同一个。下图中每根连线的上端是长度 N，下端是卷积把它变成的长度。
+        转置卷积反向走，就会遇到 s 个答案；d = 1 时是
+
+        {formula("s(H−1)+k−2p ≤ H_T < sH+k−2p")}
+
+        **输出填充** o 不过是在它们之中选一个：
+
+        {formula("H_T = s(H−1) − 2p + d(k−1) + 1 + o")}
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    layer = controls(*layer_sliders(3, 2, 1, 0, 1, 5, most={"k": 7, "p": 3, "d": 2, "H": 7}))
+    layer
+    return (layer,)
+
+
+@app.cell
+def _():
+    ladder, window = figure(), figure()
+    return ladder, window
+
+
+@app.cell
+def _(layer):
+    spec = transposed(layer.values)
+    H = int(layer.values["H"])
+    problem = refusal(spec, H)
+    return H, problem, spec
+
+
+@app.cell
+def _(H, ladder, problem, spec):
+    def _draw():
+        conv = upweave.Conv(spec.kernel, spec.stride, spec.padding, spec.dilation)
+        chosen = upweave.output_size(spec, H)
+        pairs = []
+        for h in range(H - 1, H + 2):
+            try:
+                pairs += [(n, h) for n, _ in upweave.input_sizes(conv, h)] if h >= 1 else []
+            except SpecError:
+                continue
+        if (chosen, H) not in pairs:
+            pairs.append((chosen, upweave.output_size(conv, chosen)))
+        longs = sorted({n for n, _ in pairs})
+        shorts = sorted({h for _, h in pairs})
+        side, gap = 36, 64
+        panel = Panel(
+            Text("Which lengths the convolution makes one", "卷积把哪些长度变成同一个"),
+            side * max(len(longs), len(shorts)) + 2,
+            2 * side + gap + 2,
+        )
+        x = {n: 1 + a * side for a, n in enumerate(longs)}
+        middle = {h: np.mean([x[n] for n, m in pairs if m == h]) for h in shorts}
+        for j, (n, h) in enumerate(pairs):
+            mine = (n, h) == (chosen, H)
+            panel.line(
+                x[n] + side / 2,
+                side + 1,
+                middle[h] + side / 2,
+                side + gap,
+                style="first" if mine else "wire",
+                on=[j],
+                name=f"wire{n}-{h}",
+            )
+        for n in longs:
+            mine = [j for j, (m, _) in enumerate(pairs) if m == n]
+            what = Text(f"length {n} goes to {pairs[mine[0]][1]}", f"长度 {n} 变成 {pairs[mine[0]][1]}")
+            row(panel, x[n], 1, [n], side, name=f"N{n}:", on=lambda _, m=mine: m, tip=lambda _, t=what: t)
+            if n == chosen:
+                panel.rect(x[n] + 2, 3, side - 4, side - 4, value=0.25)
+        for h in shorts:
+            mine = [j for j, (_, m) in enumerate(pairs) if m == h]
+            lengths = ", ".join(str(pairs[j][0]) for j in mine)
+            what = Text(f"{h} comes from {lengths}", f"{h} 来自 {lengths.replace(', ', '、')}")
+            row(
+                panel,
+                middle[h],
+                side + gap,
+                [h],
+                side,
+                name=f"H{h}:",
+                on=lambda _, m=mine: m,
+                tip=lambda _, t=what: t,
+            )
+        ladder.show(panel)
+
+    if problem is None:
+        _draw()
+    else:
+        ladder.refuse(problem)
+    ladder
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## What padding and output padding cut
+
+        First every input stamps its kernel. Then a window is cut out: it begins at p, and o moves its *end*. Nothing is
+        padded, and no sample moves. The numbers count the taps that reach each sample; where the window hangs over the
+        end of what was stamped (o > p), it contains samples that no tap reaches, which hold the bias alone.
+        """,
+        """
+        ## 填充与输出填充裁出了什么
+
+        先由每个输入把自己的核盖上去，再从结果中裁出一个窗口：窗口从 p 开始，o 只移动它的**末端**。没有补任何东西，也没有样本移动。
+        图中的数字是到达每个样本的抽头数；当窗口超出盖章结果的末端时（o > p），里面就有任何抽头都到不了的样本，它们只有偏置。
+        """,
+    )
+    return
+
+
+@app.cell
+def _(H, problem, spec, window):
+    def _draw():
+        whole = upweave.ConvTranspose(spec.kernel, spec.stride, 0, 0, spec.dilation)
+        stamped = upweave.coverage_line(whole, H)
+        kept = upweave.coverage_line(spec, H)
+        p = spec.padding
+        cells = max(len(stamped), p + len(kept))
+        side = min(36, max(18, 660 // cells))
+        panel = Panel(
+            Text("Everything that is stamped, and the part that is kept", "盖章的全部结果，以及保留的部分"),
+            side * cells + 2,
+            2 * side + 12,
+        )
+        row(
+            panel,
+            1,
+            1,
+            stamped.tolist(),
+            side,
+            name="f",
+            on=lambda j: [j],
+            tip=lambda j: Text(f"stamped sample {j}: {stamped[j]} taps", f"盖章样本 {j}：{stamped[j]} 个抽头"),
+        )
+        row(
+            panel,
+            1 + p * side,
+            side + 11,
+            kept.tolist(),
+            side,
+            name="n",
+            on=lambda j: [j + p],
+            tip=lambda j: Text(
+                f"output {j}: {kept[j]} taps" + ("" if kept[j] else ", bias only"),
+                f"输出 {j}：{kept[j]} 个抽头" + ("" if kept[j] else "，只有偏置"),
+            ),
+            fill=[0.25 if c else -0.4 for c in kept],
+        )
+        window.show(panel)
+
+    if problem is None:
+        _draw()
+    else:
+        window.refuse(problem)
+    window
+    return
+
+
+@app.cell
+def _(H, problem, spec):
+    mo.stop(problem is not None)
+
+    _out = upweave.output_size(spec, H)
+    try:
+        _all = upweave.output_sizes(spec, H)
+    except SpecError:  # d > s: o may reach beyond every length from which the convolution comes back
+        _all = ()
+    _begin, _end = upweave.uncovered_border(spec)[0]
+    _axis = upweave.alignment(spec).axes[0]
+    _o = [o for h, o in upweave.input_sizes(spec, _out) if h == H]
+    _more = [(h, o) for h, o in upweave.input_sizes(spec, _out) if h != H]
+    both(
+        f"""
+        | | |
+        |---|---|
+        | output length H_T | {number(_out, "upweave.output_size")} |
+        | the lengths from which the convolution comes back to {H} | {number(_all, "upweave.output_sizes") if _all else "none"} |
+        | other inputs that reach {_out} with this k, s, p, d, as (H, o) | {number(_more, "upweave.input_sizes") if _more else "none"} |
+        | outputs that no tap reaches, at the beginning and at the end | {number((_begin, _end), "upweave.uncovered_border")} |
+        | where sample 0 of the input lands (the same for every o) | {number(_axis.centre(0), "upweave.alignment")} |
+
+        In PyTorch you need not work out o: `layer(x, output_size=skip.shape[2:])` finds it, if the size asked for is one
+        of the {int(spec.stride)}.
+        """,
+        f"""
+        | | |
+        |---|---|
+        | 输出长度 H_T | {number(_out, "upweave.output_size")} |
+        | 经卷积会回到 {H} 的那些长度 | {number(_all, "upweave.output_sizes") if _all else "没有"} |
+        | k、s、p、d 不变，还有哪些 (H, o) 也得到 {_out} | {number(_more, "upweave.input_sizes") if _more else "没有"} |
+        | 首、尾两端没有任何抽头到达的输出个数 | {number((_begin, _end), "upweave.uncovered_border")} |
+        | 输入样本 0 落在何处（与 o 无关） | {number(_axis.centre(0), "upweave.alignment")} |
+
+        在 PyTorch 里不必自己算 o：`layer(x, output_size=skip.shape[2:])` 会找到它，只要所要的长度是那 {int(spec.stride)} 个之一。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## "same" is not the same
+
+        Frameworks agree on what is stamped, and disagree about the window. When k − s is odd, one sample more has to be
+        cropped at one end than at the other. Keras, JAX, TensorFlow and ONNX's SAME_UPPER crop it at the **end**;
+        PyTorch's symmetric padding with output padding, and SAME_LOWER, crop it at the **beginning**. Weights carried
+        from one to the other run without complaint, give the right shape, and move the picture by one sample.
+        """,
+        """
+        ## “same” 并不相同
+
+        各框架盖章的结果一致，分歧在于窗口。当 k − s 为奇数时，总有一端要比另一端多裁一个样本。Keras、JAX、TensorFlow 和 ONNX 的
+        SAME_UPPER 裁在**末端**；PyTorch 的对称填充加输出填充，以及 SAME_LOWER，裁在**始端**。
+        把权重从一边搬到另一边，程序不会报错，形状也对，但图像平移了一个样本。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    porting = controls(
+        Slider("k", Text("kernel k", "核大小 k"), 1, 7, 3),
+        Slider("s", Text("stride s", "步长 s"), 2, 4, 2),
+        Slider("H", Text("input length H", "输入长度 H"), 1, 6, 4),
+    )
+    porting
+    return (porting,)
+
+
+@app.cell
+def _():
+    windows = figure()
+    return (windows,)
+
+
+@app.cell
+def _(porting, windows):
+    def _draw(layers, k, s, size):
+        stamped = upweave.coverage_line(upweave.ConvTranspose(k, s), size)
+        cells = max(len(stamped), s * size)
+        side, left = 26, 150
+        panel = Panel(
+            Text("The same stamped signal, cut by each", "同一个盖章结果，各框架的裁法"),
+            left + side * cells + 2,
+            (side + 8) * (1 + len(layers)),
+        )
+        panel.text(left - 10, 1 + side / 2, Text("stamped", "盖章结果"), anchor="end", style="soft")
+        row(
+            panel,
+            left,
+            1,
+            stamped.tolist(),
+            side,
+            name="f",
+            on=lambda j: [j],
+            tip=lambda j: Text(f"stamped sample {j}: {stamped[j]} taps", f"盖章样本 {j}：{stamped[j]} 个抽头"),
+        )
+        for a, (name, spec) in enumerate(layers.items(), 1):
+            begin = spec.per_axis(1)[0].begin
+            level = 1 + a * (side + 8)
+            kept = range(upweave.output_size(spec, (size,))[0])
+            panel.text(left - 10, level + side / 2, name, anchor="end", style="soft")
+            row(
+                panel,
+                left + begin * side,
+                level,
+                list(kept),
+                side,
+                name=f"{a}n",
+                on=lambda j, b=begin: [j + b],
+                tip=lambda j, b=begin, n=name: f"{n}: output {j} = stamped {j + b}",
+            )
+        windows.show(panel)
+
+    _k, _s, _H = (int(porting.values[n]) for n in "ksH")
+    ways = {
+        "PyTorch p, o": pytorch(_k, _s),
+        "SAME_LOWER": same_lower(_k, _s),
+        "Keras same": same_upper(_k, _s),
+        "Keras valid": valid(_k, _s),
+    }
+    _draw(ways, _k, _s, _H)
+    windows
+    return (ways,)
+
+
+@app.cell
+def _(porting, ways):
+    _H = int(porting.values["H"])
+    _p = ways["PyTorch p, o"]
+
+    def _cut(spec):
+        (a,) = spec.per_axis(1)
+        return (int(a.begin), int(a.end) - int(a.output_padding))
+
+    def _line(name, spec):
+        axis = upweave.alignment(spec).axes[0]
+        (size,) = upweave.output_size(spec, (_H,))
+        return (
+            f"| {name} | {number(size, 'upweave.output_size')} | {show(_cut(spec))} "
+            f"| {number(axis.shift_half_pixel, 'upweave.alignment')} |"
+        )
+
+    def _lines(indent="        "):
+        return f"\n{indent}".join(_line(name, spec) for name, spec in ways.items())
+
+    _apart = upweave.alignment(_p).axes[0].offset - upweave.alignment(ways["Keras same"]).axes[0].offset
+    both(
+        f"""
+        | | length | cropped | shift |
+        |---|---|---|---|
+        {_lines()}
+
+        Cropped: at the beginning and at the end; a negative number is added there. Shift: against the half-pixel grid, in
+        output samples.
+
+        In PyTorch this is `kernel_size={_p.kernel}, stride={_p.stride}, padding={_p.padding},
+        output_padding={_p.output_padding}`; against Keras "same" it moves the picture by
+        {number(_apart, "upweave.alignment")} samples. Where that is not 0, port with padding 0 and crop by hand. Keras
+        "valid" with k < s also differs: it is s − k samples longer than PyTorch without padding.
+        """,
+        f"""
+        | | 长度 | 裁掉 | 偏移 |
+        |---|---|---|---|
+        {_lines()}
+
+        裁掉：首端与尾端各裁掉的样本数，负数表示添加。偏移：相对半像素网格，以输出样本计。
+
+        在 PyTorch 里，它写作 `kernel_size={_p.kernel}, stride={_p.stride}, padding={_p.padding},
+        output_padding={_p.output_padding}`；与 Keras 的 “same” 相比，图像平移了
+        {number(_apart, "upweave.alignment")} 个样本。只要它不为 0，移植时就应当用填充 0，再自己裁剪。k < s 时 Keras 的 “valid”
+        也不同：它比不加填充的 PyTorch 长 s − k 个样本。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## The inverse question
+
+        More often you know both lengths and look for the layer. `upweave.design` tries every k, s, p and o and ranks what
+        it finds: no gaps, even coverage, nothing uncovered, centred, then cheap.
+        """,
+        """
+        ## 反过来问
+
+        更常见的是两端长度已知，要找的是层。`upweave.design` 会试遍所有的 k、s、p、o，并给结果排序：没有间隙、覆盖均匀、
+        边界没有落空、居中，最后才比计算量。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    wish = controls(
+        Slider("from", Text("from length", "输入长度"), 1, 32, 7),
+        Slider("to", Text("to length", "输出长度"), 1, 64, 14),
+    )
+    wish
+    return (wish,)
+
+
+@app.cell
+def _(wish):
+    KINDS = {
+        "centred": Text("centred", "居中"),
+        "phase-0": Text("phase 0", "零相位"),
+        "corner": Text("corner", "角点对齐"),
+        "causal": Text("causal", "因果"),
+        "other": Text("other", "其他"),
+        "mixed": Text("mixed", "混合"),
+    }
+
+    def _answer(h, wanted):
+        try:
+            found = upweave.design(h, wanted, max_kernel=12, limit=5)
+        except SpecError as e:
+            return both(f"Nothing does it: {e}", f"没有这样的层：{e}")
+
+        def lines(lang):
+            return "\n".join(
+                f"| k{c.spec.kernel} s{c.spec.stride} p{c.spec.padding} o{c.spec.output_padding} "
+                f"| {number(c.coverage, 'upweave.coverage')} | {getattr(KINDS[c.alignment.kind], lang)} "
+                f"| {number(c.shift[0], 'upweave.design')} | {c.cost} |"
+                for c in found
+            )
+
+        return both(
+            "| layer | coverage | grid | picture moved by | taps |\n|---|---|---|---|---|\n" + lines("en"),
+            "| 层 | 覆盖数 | 网格 | 图像偏移 | 抽头数 |\n|---|---|---|---|---|\n" + lines("zh"),
+        )
+
+    _answer(int(wish.values["from"]), int(wish.values["to"]))
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## A whole network
+
+        An encoder rounds at every level, a decoder multiplies, and at every level they must meet. Move the input length:
+        it works on the crops of training and fails on the first photograph. The strip below lists all lengths; blue ones
+        go through.
+        """,
+        """
+        ## 整个网络
+
+        编码器每一级都取整，解码器每一级都相乘，而每一级上它们都必须对得上。移动输入长度试试：训练时的裁块都能通过，
+        第一张真实照片就失败了。下方的长条列出所有长度，蓝色的能通过。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    net = controls(
+        Choice("down", Text("encoder", "编码器"), {n: s.label for n, s in DOWN.items()}, "pool"),
+        Choice("up", Text("decoder", "解码器"), {n: s.label for n, s in UP.items()}, "k2"),
+        Slider("levels", Text("levels", "级数"), 1, 4, 3),
+        Slider("N", Text("input length", "输入长度"), 1, 64, 50),
+        Switch("follow", Text("fit to the skip (output_size)", "按跳跃连接取长度（output_size）")),
+    )
+    net
+    return (net,)
+
+
+@app.cell
+def _():
+    shape = figure()
+    return (shape,)
+
+
+@app.cell
+def _(net, shape):
+    def _draw(network, size):
+        strip = Panel(Text("All lengths from 1 to 64", "1 到 64 的所有长度"), 322, 82)
+        good = [n for n in range(1, 65) if network.fits(n)]
+        for n in range(1, 65):
+            x, y = 1 + (n - 1) % 16 * 20, 1 + (n - 1) // 16 * 20
+            fits = n in good
+            word = Text(f"{n} goes through", f"{n} 能通过") if fits else Text(f"{n} does not fit", f"{n} 对不上")
+            strip.rect(x, y, 20, 20, style="cell" if n == size or fits else "empty", name=f"s{n}", on=[n], tip=word)
+            if fits:
+                strip.rect(x + 1, y + 1, 18, 18, value=0.45)
+            if n == size:
+                strip.rect(x + 1, y + 1, 18, 18, style="frame")
+            strip.text(x + 10, y + 10, str(n), style="small" + ("" if fits else " soft"))
+        try:
+            down, steps = network.encoder(size), network.decoder(size)
+        except SpecError:
+            shape.show(strip)
+            return
+        h, w = 40, 74
+        wide = Panel(
+            Text("Lengths on the way down, and up again", "往下与往上各级的长度"),
+            2 * w + 150,
+            h * (network.levels + 1) + 2,
+        )
+        x0, x1 = 1, w + 149
+        for a, n in enumerate(down):
+            y = 1 + a * h
+            wide.rect(
+                x0, y, w, 28, style="cell", name=f"e{a}", on=[a], tip=Text(f"encoder, level {a}", f"编码器第 {a} 级")
+            )
+            wide.text(x0 + w / 2, y + 14, str(n))
+        for a, step in zip(range(network.levels - 1, -1, -1), steps, strict=True):
+            y = 1 + a * h
+            note = f" (o = {step.output_padding})" if network.follow else ""
+            word = Text(
+                f"{step.size} → {step.made}{note}, meets {step.skip}",
+                f"{step.size} → {step.made}{note}，与 {step.skip} 相遇",
+            )
+            wide.rect(x1, y, w, 28, style="cell", name=f"d{a}", on=[a], tip=word)
+            if not step.fits:
+                wide.rect(x1 + 1, y + 1, w - 2, 26, value=-0.4)
+            wide.text(x1 + w / 2, y + 14, str(step.made) if step.made else "—")
+            wide.line(x0 + w + 6, y + 14, x1 - 6, y + 14, style="wire" if step.fits else "second dashed", on=[a])
+            wide.text((x0 + w + x1) / 2, y + 4, "" if step.fits else f"{step.skip} ≠ {step.made}", style="strong")
+        bottom = 1 + network.levels * h + 14
+        wide.line(x0 + w + 6, bottom, x1 + w / 2, bottom, style="wire")
+        wide.line(x1 + w / 2, bottom, x1 + w / 2, bottom - h + 16, style="wire")
+        shape.show(wide, strip)
+
+    _v = net.values
+    network = Network(str(_v["down"]), str(_v["up"]), int(_v["levels"]), bool(_v["follow"]))
+    N = int(_v["N"])
+    _draw(network, N)
+    shape
+    return N, network
+
+
+@app.cell
+def _(N, network):
+    def _say():
+        fits = [n for n in range(1, N + 33) if network.fits(n)]
+        if not fits:
+            return both(
+                "No length goes through: this layer always makes an odd length, and this encoder's skips are even.",
+                "没有任何长度能通过：这种层总是得到奇数长度，而这种编码器要求偶数长度。",
+            )
+        bad = next((s for s in network.decoder(N) if not s.fits), None) if network.encoder(N) else None
+        padded = next((n for n in fits if n >= N), None)
+        if network.follow:
+            if bad is not None:
+                reach = upweave.output_sizes(UP[network.up].spec, bad.size)
+                return both(
+                    f"""
+                    Not even `output_size` helps: of {bad.size} samples this layer makes
+                    {number(reach, "upweave.output_sizes")}, whatever o is, and the skip has {bad.skip}. The layer that
+                    fits every length is the transpose of the one that went down: k2 s2 of a 2×2 pool, k3 s2 p1 of a
+                    convolution k3 s2 p1.
+                    """,
+                    f"""
+                    连 `output_size` 也无济于事：无论 o 取何值，这种层只能把 {bad.size} 个样本变成
+                    {number(reach, "upweave.output_sizes")}，而跳跃连接有 {bad.skip} 个。能适应一切长度的，是往下那一层的转置：
+                    2×2 池化对应 k2 s2，卷积 k3 s2 p1 对应 k3 s2 p1。
+                    """,
+                )
+            o = {s.output_padding for n in fits for s in network.decoder(n)}
+            border = upweave.uncovered_border(
+                upweave.ConvTranspose(
+                    UP[network.up].spec.kernel, UP[network.up].spec.stride, UP[network.up].spec.padding, max(o)
+                )
+            )[0][1]
+            return both(
+                f"""
+                With `output_size`, the decoder takes o from {sorted(o)} by what the skip asks for. The price: with the
+                greatest of them, {number(border, "upweave.uncovered_border")} samples at the end of a level have no tap at
+                all. Where that is not 0, take a layer with p ≥ 1.
+                """,
+                f"""
+                使用 `output_size` 时，解码器按跳跃连接的要求从 {sorted(o)} 中选取 o。代价是：取其中最大的 o 时，该级末端有
+                {number(border, "upweave.uncovered_border")} 个样本没有任何抽头。若它不为 0，请改用 p ≥ 1 的层。
+                """,
+            )
+        found = sizes_of(network.grids(network.some_size(16))).axes[0]
+        left = ", ".join(map(str, found.residues))
+        en = "multiples of" if found.residues == (0,) else f"lengths that leave {left} when divided by"
+        zh = f"{found.period} 的倍数" if found.residues == (0,) else f"除以 {found.period} 余 {left} 的长度"
+        source = "upweave.graph.sizes.sizes_of"
+        what_en = f"{N} goes through." if bad is None else f"{N} fails where {bad.made} meets {bad.skip}."
+        what_zh = f"{N} 能通过。" if bad is None else f"{N} 在 {bad.made} 遇到 {bad.skip} 处失败。"
+        return both(
+            f"""
+            {what_en} From the graph alone, without trying: {en} {number(found.period, source)}, at least
+            {number(found.least, source)}. So pad {N} up to {padded} and crop the output back; resizing the skip instead
+            would move its samples. `upweave sizes MODEL` says this for a model of yours.
+            """,
+            f"""
+            {what_zh}只看计算图、不必试跑就能得出：{zh}（周期 {number(found.period, source)}），至少
+            {number(found.least, source)}。所以应当把 {N} 填充到 {padded}，再把输出裁回来；若改为缩放跳跃连接，样本的位置就变了。
+            `upweave sizes MODEL` 会对您自己的模型给出同样的结论。
+            """,
+        )
+
+    try:
+        _said = _say()
+    except SpecError:
+        _said = both(f"{N} is too short for {network.levels} levels.", f"{N} 太短，不够 {network.levels} 级。")
+    _said
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## The layer as code\n\nThe layer of the first figure, with 16 channels in and 8 out.",
+        "## 写成代码\n\n第一张图的层，16 个输入通道，8 个输出通道。",
+    )
+    return
+
+
+@app.cell
+def _():
+    snippets = code(upweave.ConvTranspose(3, 2, 1), rank=2)
+    snippets
+    return (snippets,)
+
+
+@app.cell
+def _(snippets, spec):
+    snippets.show(spec, rank=2)
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## Exercises\n\nThe answers are computed when you ask, not looked up.",
+        "## 练习\n\n答案是在您提交时当场计算的，不是事先存好的。",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _length(answer: Fraction) -> Verdict:
+        layer = upweave.ConvTranspose(5, 3, 2, 1)
+        truth = upweave.output_size(layer, 7)
+        if answer == truth:
+            return right(f"3·6 − 2·2 + 4 + 1 + 1 = {truth}.", f"3·6 − 2·2 + 4 + 1 + 1 = {truth}。")
+        if answer == 3 * 7:
+            return wrong("That would be s·H; this p and o do not make it so.", "那是 s·H；这里的 p 和 o 得不到它。")
+        if answer == truth + 1 or answer == truth - 1:
+            return wrong(
+                "One off: the formula has d(k−1) + 1, which is k here, and adds o once.",
+                "差 1：公式里是 d(k−1) + 1，这里就是 k，且 o 只加一次。",
+            )
+        return wrong("H_T = s(H−1) − 2p + d(k−1) + 1 + o.", "H_T = s(H−1) − 2p + d(k−1) + 1 + o。")
+
+    exercise(
+        "length",
+        Text(
+            "k = 5, s = 3, p = 2, o = 1, seven inputs. How many outputs?",
+            "k = 5、s = 3、p = 2、o = 1，输入长度为 7。输出长度是多少？",
+        ),
+        _length,
+    )
+    return
+
+
+@app.cell
+def _():
+    def _from(answer: list[Fraction]) -> Verdict:
+        conv = upweave.Conv(7, 2, 3)
+        truth = [n for n, _ in upweave.input_sizes(conv, 112)]
+        given = sorted(answer)
+        if given == truth:
+            return right(
+                "⌊(N + 6 − 7)/2⌋ + 1 = 112 for both: the last sample of the longer one falls off.",
+                "两者都满足 ⌊(N + 6 − 7)/2⌋ + 1 = 112：较长的那个，最后一个样本被丢掉了。",
+            )
+        bad = next((n for n in given if n.denominator != 1 or n < 1 or upweave.output_size(conv, int(n)) != 112), None)
+        if bad is not None:
+            made = upweave.output_size(conv, int(bad)) if bad >= 1 and bad.denominator == 1 else "—"
+            return wrong(f"{show(float(bad))} goes to {made}.", f"{show(float(bad))} 会变成 {made}。")
+        return wrong("Right so far, but there are s of them.", "目前没错，但这样的长度一共有 s 个。")
+
+    exercise(
+        "from",
+        Text(
+            "The first layer of ResNet (k = 7, s = 2, p = 3) gave 112 samples. How long may its input have been? *(all lengths)*",
+            "ResNet 的首层（k = 7、s = 2、p = 3）输出 112 个样本。它的输入可能有多长？*（所有可能的长度）*",
+        ),
+        _from,
+        kind="numbers",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _design(answer: list[Fraction]) -> Verdict:
+        if len(answer) != 4 or any(a.denominator != 1 for a in answer):
+            return wrong("Four whole numbers: k, s, p, o.", "请填四个整数：k、s、p、o。")
+        if max(answer) > 64:
+            return wrong("A smaller layer will do.", "更小的层就够了。")
+        try:
+            layer = upweave.ConvTranspose(*(int(a) for a in answer))
+            made = upweave.output_size(layer, 16)
+        except SpecError as e:
+            return wrong(f"No such layer: {e}", f"没有这样的层：{e}")
+        if made != 48:
+            return wrong(f"This makes {made} of 16.", f"它把 16 变成 {made}。")
+        counts = upweave.coverage(layer)
+        if counts.min() != counts.max():
+            return wrong(
+                f"The length is right, the coverage {show(counts)} is not even.",
+                f"长度对了，但覆盖数 {show(counts)} 不均匀。",
+            )
+        if layer.kernel <= 3:
+            return wrong("Right, but k is to be above 3.", "对，但要求 k 大于 3。")
+        axis = upweave.alignment(layer).axes[0]
+        return right(
+            f"16 → {made}, coverage {show(counts)}, shift {show(str(axis.shift_half_pixel))} against the half-pixel grid.",
+            f"16 → {made}，覆盖数 {show(counts)}，相对半像素网格的偏移为 {show(str(axis.shift_half_pixel))}。",
+        )
+
+    exercise(
+        "design",
+        Text(
+            "Find a layer that takes 16 to 48 with even coverage and a kernel above 3. *(k s p o; several are right)*",
+            "找一个把 16 变成 48、覆盖均匀且核大于 3 的层。*（k s p o；答案不唯一）*",
+        ),
+        _design,
+        kind="numbers",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _photo(answer: Fraction) -> Verdict:
+        found = sizes_of(Network("pool", "k2", 4).grids(64)).axes[0]
+        truth = next(n for n in range(250, 600) if n in found)
+        if answer == truth:
+            return right(
+                f"Multiples of {found.period}: pad by {truth - 250}, crop the output back.",
+                f"必须是 {found.period} 的倍数：填充 {truth - 250} 个样本，再把输出裁回来。",
+            )
+        if answer.denominator != 1 or answer < 250:
+            return wrong("A whole number of at least 250.", "请填不小于 250 的整数。")
+        if int(answer) in found:
+            return wrong("That goes through, but a smaller one does as well.", "这个能通过，但还有更小的。")
+        bad = next(s for s in Network("pool", "k2", 4).decoder(int(answer)) if not s.fits)
+        return wrong(
+            f"At {answer} a decoder level makes {bad.made} samples where the skip has {bad.skip}.",
+            f"长度为 {answer} 时，某一级解码器得到 {bad.made} 个样本，而跳跃连接有 {bad.skip} 个。",
+        )
+
+    exercise(
+        "photo",
+        Text(
+            "A U-Net with four 2×2 pools and four k2 s2 layers gets a photograph 250 pixels wide. What is the least width to "
+            "pad it to?",
+            "一个 U-Net 有四级 2×2 池化和四个 k2 s2 转置卷积，输入照片宽 250 像素。至少要填充到多宽？",
+        ),
+        _photo,
+    )
+    return
+
+
+@app.cell
+def _():
+    def _port(answer: str) -> Verdict:
+        ours, theirs = pytorch(3, 2), same_upper(3, 2)
+        w = np.array([2.0, -1.0, 3.0]).reshape(1, 1, 3)
+        a = upweave.matrix(ours, 4, w).toarray()
+        b = upweave.matrix(theirs, (4,), w).toarray()
+        truth = (
+            "size"
+            if a.shape != b.shape
+            else "same"
+            if np.array_equal(a, b)
+            else "moved"
+            if np.array_equal(a[:-1], b[1:])
+            else "values"
+        )
+        x = np.array([1.0, 0, 0, 0])
+        what = f"(1, 0, 0, 0) → {show(a @ x)} / {show(b @ x)}"
+        if answer == truth:
+            return right(
+                f"PyTorch / Keras: {what}. Crop by hand instead of using o.",
+                f"PyTorch / Keras：{what}。应当自己裁剪，而不是用 o。",
+            )
+        return wrong(f"Computed, PyTorch / Keras: {what}.", f"算一下，PyTorch / Keras：{what}。")
+
+    exercise(
+        "port",
+        Text(
+            'A Keras layer with kernel 3, stride 2, "same" is ported to PyTorch as k3 s2 p1 o1, with its weights. The outputs …',
+            "把 Keras 中核为 3、步长为 2、“same” 的层连同权重移植到 PyTorch，写成 k3 s2 p1 o1。两者的输出……",
+        ),
+        _port,
+        kind="choice",
+        options={
+            "same": Text("are the same.", "完全相同。"),
+            "size": Text("differ in length.", "长度不同。"),
+            "moved": Text("are as long, but moved by one sample.", "长度相同，但平移了一个样本。"),
+        },
+    )
+    return
+
+
+@app.cell
+def _():
+    closing("sizes")
+    return
+
+
+if __name__ == "__main__":
+    app.run()
