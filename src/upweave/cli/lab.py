@@ -40,7 +40,7 @@ def command(
         find_lab(name)
     missing = [m for m in ("marimo", "anywidget", "markdown") if importlib.util.find_spec(m) is None]
     if missing:
-        raise UpweaveError(f"the labs need {' and '.join(missing)}: pip install 'upweave[labs]'")
+        raise UpweaveError(f"the labs need {', '.join(missing)}: pip install 'upweave[labs]'")
     if folder is not None:
         from ..labs.export import export
 
