@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 
 import click
@@ -57,5 +58,6 @@ def command(
         import webbrowser
 
         webbrowser.open(address)  # the socket listens already; the answer comes when the server runs
-    running.run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it is no error
+        running.run(sockets=[listening])
     return 0
