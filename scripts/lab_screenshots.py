@@ -66,7 +66,10 @@ def take(browser: Any, address: str, name: str, view: tuple[int, str, str], path
         page.set_viewport_size({"width": width, "height": page.evaluate("document.querySelector('#App').scrollHeight")})
         page.wait_for_timeout(300)
     elif name in POINTED and width > 400:
-        page.locator(".figure").first.locator(f"[data-mark='{POINTED[name]}']").hover()
+        figure = page.locator(".figure").first
+        if figure.evaluate("e => e.getBoundingClientRect().bottom > innerHeight"):
+            figure.evaluate("e => e.scrollIntoView({ block: 'start' })")
+        figure.locator(f"[data-mark='{POINTED[name]}']").hover()
     page.screenshot(path=path)
     context.close()
 

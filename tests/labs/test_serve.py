@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import os
+import signal
 import socket
+import subprocess
+import sys
+import time
 import urllib.parse
 
 import pytest
 
 pytest.importorskip("marimo")
 
+from tests.labs.conftest import SOURCE
 from upweave.errors import UpweaveError
 from upweave.labs import LABS
 from upweave.labs.serve import server
@@ -64,3 +70,20 @@ def test_a_port_that_is_taken_is_said() -> None:
         taken.listen()
         with pytest.raises(UpweaveError, match="choose another with --port"):
             server(taken.getsockname()[1])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is no signal there")
+def test_ctrl_c_ends_it() -> None:
+    command = [sys.executable, "-m", "upweave", "lab", "matrix", "--no-browser", "--lang", "zh"]
+    env = os.environ | {"PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1"}
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stdout is not None
+        address = process.stdout.readline().split()[0]
+        assert address.endswith("/matrix/?lang=zh")
+        until = time.monotonic() + 30
+        while get(address, "/")[0] != 200:
+            assert time.monotonic() < until
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (0, "")

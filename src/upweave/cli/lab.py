@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 
 import click
@@ -40,7 +41,7 @@ def command(
         find_lab(name)
     missing = [m for m in ("marimo", "anywidget", "markdown") if importlib.util.find_spec(m) is None]
     if missing:
-        raise UpweaveError(f"the labs need {' and '.join(missing)}: pip install 'upweave[labs]'")
+        raise UpweaveError(f"the labs need {', '.join(missing)}: pip install 'upweave[labs]'")
     if folder is not None:
         from ..labs.export import export
 
@@ -57,5 +58,6 @@ def command(
         import webbrowser
 
         webbrowser.open(address)  # the socket listens already; the answer comes when the server runs
-    running.run(sockets=[listening])
+    with contextlib.suppress(KeyboardInterrupt):  # the way to end it is no error
+        running.run(sockets=[listening])
     return 0
