@@ -37,6 +37,15 @@ LABS: tuple[Lab, ...] = (
             "卷积就是一个矩阵，它的转置就是转置卷积；其中没有任何求逆。",
         ),
     ),
+    Lab(
+        "coverage",
+        Text("5 · Coverage and checkerboards", "5 · 覆盖与棋盘伪影"),
+        Text("5 Coverage", "5 覆盖"),
+        Text(
+            "How many taps reach each output, and what has to happen for that to be seen.",
+            "每个输出被多少个抽头覆盖，以及在什么情况下会被看出来。",
+        ),
+    ),
 )
 """All labs, in the order in which to read them."""
 

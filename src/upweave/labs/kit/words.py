@@ -7,6 +7,7 @@ Nothing is computed again when the language changes, no control loses its place,
 
 from __future__ import annotations
 
+import re
 from inspect import cleandoc
 
 import marimo as mo
@@ -26,7 +27,12 @@ def both(en: str, zh: str) -> mo.Html:
 
 def marked(text: Text) -> Text:
     """The same text with its Markdown turned into HTML; the indentation that all lines share is dropped."""
-    return Text(*(markdown(cleandoc(t), extensions=["tables", "fenced_code"]) for t in text.pair))
+    return Text(*(markdown(unwrapped(cleandoc(t)), extensions=["tables", "fenced_code"]) for t in text.pair))
+
+
+def unwrapped(text: str) -> str:
+    """The same text with no line break between two Chinese characters, where a page would show it as a space."""
+    return re.sub(r"(?<=[\u3000-\u9fff\uff00-\uffef*])\n(?=\*{0,2}[\u3001-\u9fff\uff00-\uffef])", "", text)
 
 
 def formula(text: str) -> str:
