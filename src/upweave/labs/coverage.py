@@ -40,7 +40,6 @@ with app.setup:
         picture,
         refusal,
         right,
-        row,
         same,
         scene,
         show,
@@ -651,7 +650,7 @@ def _():
         Text("Which of these layers has an even coverage in its interior?", "下面哪一层在内部的覆盖是均匀的？"),
         _even,
         kind="choice",
-        options={n: same(f"k = {l.kernel}, s = {l.stride}, d = {l.dilation}") for n, l in _LAYERS.items()},
+        options={n: same(f"k = {a.kernel}, s = {a.stride}, d = {a.dilation}") for n, a in _LAYERS.items()},
     )
     return
 

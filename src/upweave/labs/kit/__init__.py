@@ -2,7 +2,7 @@
 
 from ..text import Text, same
 from .code import code
-from .controls import Choice, Numbers, Preset, Slider, Switch, controls
+from .controls import Choice, Numbers, Preset, Slider, Switch, controls, stretch
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
@@ -48,6 +48,7 @@ __all__ = [
     "short",
     "show",
     "shrunk",
+    "stretch",
     "table",
     "transposed",
     "wrong",

@@ -93,6 +93,14 @@ def controls(*items: Control) -> Any:
     return in_page(Controls(items=[_item(i) for i in items], values={i.name: _value(i) for i in items}))
 
 
+def stretch(element: Any, name: str, high: int) -> None:
+    """Let the slider of that name go up to `high`; its value follows if it is beyond."""
+    items = [dict(i, high=high) if i["name"] == name else i for i in element.items]
+    if items != element.items:
+        element.items = items
+        element.values = {**element.values, name: min(element.values[name], high)}
+
+
 def _value(item: Control) -> Any:
     if isinstance(item, Slider) and not item.low <= item.value <= item.high:
         raise UpweaveError(f"{item.name} = {item.value} is not between {item.low} and {item.high}")

@@ -16,7 +16,7 @@ def row(
     panel: Panel,
     x: float,
     y: float,
-    values: Sequence[Any],
+    values: Sequence[Any] | npt.NDArray[Any],
     side: float = 34,
     *,
     name: str = "",
