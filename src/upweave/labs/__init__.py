@@ -55,6 +55,15 @@ LABS: tuple[Lab, ...] = (
             "每个输出被多少个抽头覆盖，以及在什么情况下会被看出来。",
         ),
     ),
+    Lab(
+        "phases",
+        Text("6 · Phases and spectrum", "6 · 相位与频谱"),
+        Text("6 Phases", "6 相位"),
+        Text(
+            "A kernel is s kernels, interleaved. It is also a filter, with images of the spectrum to remove.",
+            "一个核就是 s 个交错的核。它也是一个滤波器，负责滤除频谱镜像。",
+        ),
+    ),
 )
 """All labs, in the order in which to read them."""
 

@@ -132,7 +132,9 @@ def _line(name: str, kernel: int, stride: int, dilation: int) -> Array:
     if name == "sinc":
         return sinc_kernel(stride, at)
     if name == "triangle":
-        return np.asarray(np.maximum(0.0, 1.0 - np.abs(at) / stride) if stride > 1 or kernel == 1 else 1.0 - np.abs(at) / kernel)
+        return np.asarray(
+            np.maximum(0.0, 1.0 - np.abs(at) / stride) if stride > 1 or kernel == 1 else 1.0 - np.abs(at) / kernel
+        )
     raise ValueError(f"no kernel is called {name!r}")
 
 
