@@ -64,6 +64,15 @@ LABS: tuple[Lab, ...] = (
             "一个核就是 s 个交错的核。它也是一个滤波器，负责滤除频谱镜像。",
         ),
     ),
+    Lab(
+        "remedies",
+        Text("7 · Remedies", "7 · 补救办法"),
+        Text("7 Remedies", "7 补救"),
+        Text(
+            "What helps against checkerboards, before training and after it, at what price, and what is left.",
+            "哪些办法能对付棋盘伪影：训练前后效果如何，代价多大，还剩下什么。",
+        ),
+    ),
 )
 """All labs, in the order in which to read them."""
 
