@@ -52,6 +52,7 @@ def test_scenes() -> None:
 
 def test_chinese_lines_are_joined_without_a_space() -> None:
     assert unwrapped("第一行，\n第二行\n**重要**。\n\n新段") == "第一行，第二行**重要**。\n\n新段"
+    assert unwrapped("- 一，\n  二\n- 三") == "- 一，二\n- 三"
     assert unwrapped("one\ntwo\n- 三\n- 四") == "one\ntwo\n- 三\n- 四"
 
 

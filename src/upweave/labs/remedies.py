@@ -207,8 +207,8 @@ def _(at, noise, seed):
   its start. They save the first epochs, not the result.
 - **Structure** (resize + convolution, EqualPhaseGain) holds, whatever is learned; the one costs multiplications, the other
   none once it is baked in.
-- **Even coverage** (k4, widening) makes the phases *alike to learn*: no guarantee, but here twenty decibels less than k3,
-  and twice the image rejection for constants *and* for everything else.
+- **Even coverage** (k4, widening) makes the phases *alike to learn*: no guarantee, but with noise twenty decibels
+below k3, and nearly twice the decibels of image rejection.
 
 No remedy that keeps k3 gets past about 8 dB of image rejection: with so few taps there is no better filter to learn.
 """,
@@ -308,7 +308,7 @@ def _(exact):
 {_en}
 | nearest ×{_layer.stride} + convolution of {_layer.kernel} folds into | {_to} |
 | greatest difference between the matrices | {number(_apart, "upweave.matrix")} |
-| multiplications saved in the plane, (k·s/(k+s−1))² | {number(str(_gain), _F)} × |
+| times fewer multiplications in the plane, (k·s/(k+s−1))² | {number(str(_gain), _F)} |
 """,
         f"""| | |
 |---|---|
@@ -316,7 +316,7 @@ def _(exact):
 {_zh}
 | 最近邻 ×{_layer.stride} + 核为 {_layer.kernel} 的卷积折叠为 | {_to} |
 | 两个矩阵的最大差 | {number(_apart, "upweave.matrix")} |
-| 二维中乘法减少的倍数，(k·s/(k+s−1))² | {number(str(_gain), _F)} × |
+| 二维中乘法减少的倍数，(k·s/(k+s−1))² | {number(str(_gain), _F)} |
 """,
     )
     return

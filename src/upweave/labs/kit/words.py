@@ -32,7 +32,7 @@ def marked(text: Text) -> Text:
 
 def unwrapped(text: str) -> str:
     """The same text with no line break between two Chinese characters, where a page would show it as a space."""
-    return re.sub(r"(?<=[\u3000-\u9fff\uff00-\uffef*])\n(?=\*{0,2}[\u3001-\u9fff\uff00-\uffef])", "", text)
+    return re.sub(r"(?<=[\u3000-\u9fff\uff00-\uffef*])\n *(?=\*{0,2}[\u3001-\u9fff\uff00-\uffef])", "", text)
 
 
 def formula(text: str) -> str:
