@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.sync_api import Locator, Page, expect
 
-WAIT = 20_000  # ms; two slow cores, first page of a session
+WAIT = 45_000  # ms; two slow cores, first page of a session, which may import torch
 
 
 class LabPage:

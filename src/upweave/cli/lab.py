@@ -39,7 +39,7 @@ def command(
         return 0
     if name is not None:
         find_lab(name)
-    missing = [m for m in ("marimo", "anywidget", "markdown") if importlib.util.find_spec(m) is None]
+    missing = [m for m in ("marimo", "anywidget", "markdown", "torch") if importlib.util.find_spec(m) is None]
     if missing:
         raise UpweaveError(f"the labs need {', '.join(missing)}: pip install 'upweave[labs]'")
     if folder is not None:

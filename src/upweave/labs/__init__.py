@@ -73,6 +73,33 @@ LABS: tuple[Lab, ...] = (
             "一个输出样本落在哪里，偏移何时是错误，以及它的代价。",
         ),
     ),
+    Lab(
+        "coverage",
+        Text("5 · Coverage and checkerboards", "5 · 覆盖与棋盘伪影"),
+        Text("5 Coverage", "5 覆盖"),
+        Text(
+            "How many taps reach each output, and what has to happen for that to be seen.",
+            "每个输出被多少个抽头覆盖，以及在什么情况下会被看出来。",
+        ),
+    ),
+    Lab(
+        "phases",
+        Text("6 · Phases and spectrum", "6 · 相位与频谱"),
+        Text("6 Phases", "6 相位"),
+        Text(
+            "A kernel is s kernels, interleaved. It is also a filter, with images of the spectrum to remove.",
+            "一个核就是 s 个交错的核。它也是一个滤波器，负责滤除频谱镜像。",
+        ),
+    ),
+    Lab(
+        "remedies",
+        Text("7 · Remedies", "7 · 补救办法"),
+        Text("7 Remedies", "7 补救"),
+        Text(
+            "What helps against checkerboards, before training and after it, at what price, and what is left.",
+            "哪些办法能对付棋盘伪影：训练前后效果如何，代价多大，还剩下什么。",
+        ),
+    ),
 )
 """All labs, in the order in which to read them."""
 

@@ -6,10 +6,12 @@ from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, s
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
+from .fit import enlarged, fitted
 from .layer import layer_sliders, refusal, transposed
 from .links import number, show
 from .page import closing, opening
 from .paths import PathTable, paths
+from .picture import picture, scene, shrunk
 from .words import both, formula
 
 __all__ = [
@@ -29,19 +31,24 @@ __all__ = [
     "code",
     "controls",
     "curve",
+    "enlarged",
     "exercise",
     "figure",
+    "fitted",
     "formula",
     "layer_sliders",
     "number",
     "opening",
     "paths",
+    "picture",
     "refusal",
     "right",
     "row",
     "same",
+    "scene",
     "short",
     "show",
+    "shrunk",
     "stretch",
     "table",
     "transposed",

@@ -73,6 +73,10 @@ class Panel:
         d = "M" + "L".join(f"{x:.2f},{y:.2f}" for x, y in points)
         self._add("path", more, d=d)
 
+    def image(self, x: float, y: float, w: float, h: float, href: str, **more: Any) -> None:
+        """A picture, its samples as squares; `href` holds it, as a data address."""
+        self._add("image", more, x=x, y=y, w=w, h=h, href=href)
+
     def text(self, x: float, y: float, text: str | Text, *, anchor: str = "middle", **more: Any) -> None:
         """A line of text; `anchor` is start, middle or end."""
         self._add("text", more, x=x, y=y, s=text.pair if isinstance(text, Text) else text, a=anchor)

@@ -1,7 +1,7 @@
 // Panels of marks. Pointing at a mark lights up every mark that shares a path with it, in all panels of the figure.
 
 const SVG = "http://www.w3.org/2000/svg";
-const SHAPES = { rect: ["x", "y", "w", "h"], circle: ["x", "y", "r"], line: ["x1", "y1", "x2", "y2"], path: ["d"], text: ["x", "y"] };
+const SHAPES = { rect: ["x", "y", "w", "h"], circle: ["x", "y", "r"], line: ["x1", "y1", "x2", "y2"], path: ["d"], image: ["x", "y", "w", "h", "href"], text: ["x", "y"] };
 const NAMES = { w: "width", h: "height" };
 
 function shape(name, attributes) {

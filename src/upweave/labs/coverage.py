@@ -1,0 +1,766 @@
+"""Lab 5: how many taps reach each output, and when that becomes a checkerboard."""
+
+import marimo
+
+app = marimo.App(
+    width="full",
+    app_title="Upweave · Coverage and checkerboards · 覆盖与棋盘伪影",
+    css_file="kit/static/page.css",
+    html_head_file="kit/static/head.html",
+)
+
+with app.setup:
+    import math
+    from fractions import Fraction
+
+    import marimo as mo
+    import numpy as np
+
+    import upweave
+    from upweave.labs.kit import (
+        Choice,
+        Panel,
+        Slider,
+        Switch,
+        Text,
+        Verdict,
+        both,
+        closing,
+        code,
+        controls,
+        enlarged,
+        exercise,
+        figure,
+        fitted,
+        formula,
+        layer_sliders,
+        number,
+        opening,
+        paths,
+        picture,
+        refusal,
+        right,
+        same,
+        scene,
+        show,
+        shrunk,
+        table,
+        transposed,
+        wrong,
+    )
+    from upweave.theory.coverage import overlap
+
+
+@app.cell
+def _():
+    opening("coverage")
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## Counting stamps
+
+        Every input stamps the kernel into the output, and the stamps stand s apart. So an output is reached by as many
+        stamps as its place allows: that number is its **coverage**. Below, each line is the stamp of one input; what
+        the padding cuts off is empty. The last line counts. Point at a count to see where it comes from.
+        """,
+        """
+        ## 数一数印记
+
+        每个输入都把卷积核“盖章”到输出上，相邻印记相距 s。一个输出被多少个印记盖到，取决于它的位置：这个数就是它的**覆盖数**。
+        下图中每一行是一个输入的印记，被填充裁掉的部分是空的，最后一行是计数。把鼠标指向某个计数，就能看到它从哪里来。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    layer = controls(*layer_sliders(3, 2, 1, 1, 1, 6, most={"k": 9, "s": 4, "H": 8}))
+    layer
+    return (layer,)
+
+
+@app.cell
+def _(layer):
+    spec, H = transposed(layer.values), int(layer.values["H"])
+    problem = refusal(spec, H)
+    return H, problem, spec
+
+
+@app.cell
+def _():
+    stamps = figure()
+    return (stamps,)
+
+
+@app.cell
+def _(H, problem, spec, stamps):
+    def _draw():
+        line, inner = upweave.coverage_line(spec, H), upweave.coverage(spec)
+        kept = paths(spec, H)
+        # the same layer without padding makes every product; those that are kept are found by input and tap
+        whole = paths(upweave.ConvTranspose(spec.kernel, spec.stride, 0, 0, spec.dilation), H)
+        number_of = {(i, t): j for j, (i, t) in enumerate(zip(kept.inputs, kept.taps, strict=True))}
+        s, p, length = spec.stride, spec.padding, len(line)
+        first, last = min(0, -p), max(length, max(whole.outputs) - p + 1)
+        side = min(30.0, 600 / (last - first))
+        left, height, top = 74 - first * side, 15, 4
+        M = Panel(
+            Text("Stamps and coverage", "印记与覆盖数"), 80 + (last - first) * side, top + H * (height + 3) + side + 32
+        )
+        for i in range(H):
+            M.text(
+                66,
+                top + i * (height + 3) + height / 2,
+                Text(f"input {i}", f"输入 {i}"),
+                anchor="end",
+                style="small soft",
+            )
+        for i, t, n in zip(whole.inputs, whole.taps, whole.outputs, strict=True):
+            on = number_of.get((i, t))
+            M.rect(
+                left + (n - p) * side + 1,
+                top + i * (height + 3),
+                side - 2,
+                height,
+                style="empty" if on is None else f"phase{n % s}" if s > 1 else "phase0",
+                on=None if on is None else [on],
+                name=None if on is None else f"t{i},{t}",
+                tip=None
+                if on is None
+                else Text(f"tap {t} of input {i} → output {n - p}", f"输入 {i} 的抽头 {t} → 输出 {n - p}"),
+            )
+        base = top + H * (height + 3) + 6
+        M.text(66, base + side / 2, Text("coverage", "覆盖数"), anchor="end", style="small")
+
+        def why(n):
+            full = inner[n % s]
+            less = line[n] < full
+            return Text(
+                f"output {n}, n mod {s} = {n % s}: {line[n]}"
+                + (f"; far from the border it would be {full}" if less else ""),
+                f"输出 {n}，n mod {s} = {n % s}：{line[n]}" + (f"；远离边界处应为 {full}" if less else ""),
+            )
+
+        top_count = max(1, int(line.max()))
+        for n, c in enumerate(line):
+            x = left + n * side
+            M.rect(
+                x,
+                base,
+                side,
+                side,
+                style="cell" if c == inner[n % s] else "empty",
+                name=f"c{n}",
+                on=kept.of_output(n) or [-1 - n],
+                tip=why(n),
+            )
+            M.rect(x, base, side, side, value=0.55 * c / top_count)
+            if side >= 12:
+                M.text(x + side / 2, base + side / 2, str(c), style="small" if side < 22 else None)
+            if s > 1 and side >= 16:
+                M.text(x + side / 2, base + side + 9, str(n % s), style="small soft")
+        if s > 1 and side >= 16:
+            M.text(66, base + side + 9, f"n mod {s}", anchor="end", style="small soft")
+
+        plane = upweave.coverage_line(spec, (min(H, 5),) * 2)
+        cell = min(30.0, 330 / len(plane))
+        P = Panel(
+            Text(
+                f"The same in the plane, {min(H, 5)} × {min(H, 5)} inputs", f"二维情形，输入 {min(H, 5)} × {min(H, 5)}"
+            ),
+            cell * len(plane) + 2,
+            cell * len(plane) + 2,
+            note=Text("Counts multiply, and so does the contrast.", "覆盖数相乘，反差也随之相乘。"),
+        )
+        table(P, 1, 1, plane.astype(float), cell, name="P", structure=np.ones(plane.shape, dtype=bool))
+        stamps.show(M, P)
+
+    if problem is None:
+        _draw()
+    else:
+        stamps.refuse(problem)
+    stamps
+    return
+
+
+@app.cell
+def _(H, problem, spec):
+    mo.stop(problem is not None)
+
+    _line, _inner = upweave.coverage_line(spec, H), upweave.coverage(spec)
+    _plane = upweave.coverage(
+        upweave.ConvTranspose((spec.kernel,) * 2, spec.stride, spec.padding, spec.output_padding, spec.dilation)
+    )
+    _rho, _floor, _V = overlap(spec.kernel, spec.stride)
+    _d1 = spec.dilation == 1
+    _border = int((_line != _inner[np.arange(len(_line)) % spec.stride]).sum())
+    _closed_en = (
+        f"ρ = k mod s = {_rho}: {_rho} of {spec.stride} residues have {_floor + 1}, the others {_floor}; V = {number(str(_V), 'upweave.theory.coverage.overlap')}"
+        if _d1
+        else f"holds for d = 1 only; here taps lie on a lattice of gcd(d, s) = {math.gcd(spec.dilation, spec.stride)}"
+    )
+    _closed_zh = (
+        f"ρ = k mod s = {_rho}：{spec.stride} 个余数中有 {_rho} 个为 {_floor + 1}，其余为 {_floor}；V = {number(str(_V), 'upweave.theory.coverage.overlap')}"
+        if _d1
+        else f"只对 d = 1 成立；这里抽头落在间距为 gcd(d, s) = {math.gcd(spec.dilation, spec.stride)} 的格点上"
+    )
+    _low, _high = int(_plane.min()), int(_plane.max())
+    both(
+        f"""
+        ## What the count depends on
+
+        Far from the border it depends on **n mod s** alone, since tap t reaches residue r if
+
+        {formula("d·t ≡ r + p  (mod s)")}
+
+        | | |
+        |---|---|
+        | coverage by residue, r = 0 … s−1 | {number(_inner, "upweave.coverage")} |
+        | its variance V | {number(upweave.coverage_variance(spec), "upweave.coverage_variance")} |
+        | the article's closed form | {_closed_en} |
+        | least and greatest in the plane | {number((_low, _high), "upweave.coverage")} |
+        | residues that nothing reaches | {number(upweave.gaps(spec)[0], "upweave.gaps")} |
+        | outputs of this line that have less than their residue should | {_border} of {len(_line)} |
+        | outputs at the ends that no input reaches (bias only) | {number(upweave.uncovered_border(spec)[0], "upweave.uncovered_border")} |
+
+        Three things that "choose k divisible by s" does not say:
+
+        - **The border is uneven whatever k is.** Try k4 s2 p1: the interior is even, the first and last output are not.
+        - **Dilation can make gaps that no kernel fills.** Try k9 s2 d2: half of the outputs get nothing.
+        - **Output padding can add outputs without any input.** Try o > p: k2 s2 p0 o1.
+        """,
+        f"""
+        ## 覆盖数取决于什么
+
+        远离边界时它只取决于 **n mod s**，因为抽头 t 到达余数 r 的条件是
+
+        {formula("d·t ≡ r + p  (mod s)")}
+
+        | | |
+        |---|---|
+        | 按余数 r = 0 … s−1 的覆盖数 | {number(_inner, "upweave.coverage")} |
+        | 其方差 V | {number(upweave.coverage_variance(spec), "upweave.coverage_variance")} |
+        | 文中的闭式 | {_closed_zh} |
+        | 二维中的最小值与最大值 | {number((_low, _high), "upweave.coverage")} |
+        | 没有任何抽头到达的余数个数 | {number(upweave.gaps(spec)[0], "upweave.gaps")} |
+        | 这一行中少于其余数应有覆盖数的输出 | {len(_line)} 个中有 {_border} 个 |
+        | 两端没有任何输入到达的输出（只有偏置） | {number(upweave.uncovered_border(spec)[0], "upweave.uncovered_border")} |
+
+        “让 k 是 s 的整数倍”这句话没有告诉您的三件事：
+
+        - **无论 k 取多少，边界总是不均匀的。** 试试 k4 s2 p1：内部均匀，首尾两个输出却不然。
+        - **膨胀会造成任何大小的核都填不上的空洞。** 试试 k9 s2 d2：一半的输出什么也得不到。
+        - **输出填充会添上没有任何输入的输出。** 试试 o > p：k2 s2 p0 o1。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## Layer after layer
+
+        A decoder has several such layers. A path now leads from an input through one tap of each layer, and the number
+        of paths to an output has the period of all strides together. With weights of one size this is what the output
+        looks like.
+        """,
+        """
+        ## 一层接一层
+
+        解码器里有好几个这样的层。此时一条路径从输入出发，经过每一层的一个抽头；到达某个输出的路径数以各层步长之积为周期。
+        当所有权重大小相同时，输出看起来就是这样。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    stack = controls(
+        Slider("depth", Text("layers", "层数"), 1, 4, 3),
+        Slider("kernel", Text("kernel k", "核大小 k"), 1, 6, 3),
+        Slider("stride", Text("stride s", "步长 s"), 2, 3, 2),
+        Switch("between", Text("a convolution of 3 equal taps after each", "每层之后加一个 3 个等权抽头的卷积"), False),
+    )
+    stack
+    return (stack,)
+
+
+@app.cell
+def _():
+    tower = figure()
+    return (tower,)
+
+
+@app.cell
+def _(stack):
+    def _banks():
+        v = stack.values
+        one = upweave.phase_bank(upweave.ConvTranspose(int(v["kernel"]), int(v["stride"])))
+        smooth = upweave.phase_bank(upweave.ConvTranspose(3, 1, 1))
+        out = []
+        for _ in range(int(v["depth"])):
+            out.append(one @ out[-1] if out else one)
+            if v["between"]:
+                out[-1] = smooth @ out[-1]
+        return out
+
+    depths = [upweave.coverage(bank) for bank in _banks()]
+    return (depths,)
+
+
+@app.cell
+def _(depths, tower):
+    def _draw():
+        panels = []
+        for d, counts in enumerate(depths, 1):
+            w, h = 300.0, 96.0
+            shown = np.tile(counts, max(1, 16 // len(counts)))
+            P = Panel(
+                Text(
+                    f"After layer {d}: period {len(counts)}, {counts.min()} to {counts.max()} paths",
+                    f"第 {d} 层之后：周期 {len(counts)}，路径数 {counts.min()} 到 {counts.max()}",
+                ),
+                w,
+                h + 4,
+            )
+            bar = w / len(shown)
+            for n, c in enumerate(shown):
+                tall = h * c / counts.max()
+                P.rect(
+                    n * bar + 0.5 * (bar > 4),
+                    h - tall,
+                    bar - (bar > 4),
+                    tall,
+                    style="first",
+                    name=f"d{d},{n}",
+                    on=[10000 * d + n],
+                    tip=Text(f"n ≡ {n % len(counts)}: {c} paths", f"n ≡ {n % len(counts)}：{c} 条路径"),
+                )
+            P.line(0, h, w, h, style="axis")
+            panels.append(P)
+        tower.show(*panels)
+
+    _draw()
+    tower
+    return
+
+
+@app.cell
+def _(depths):
+    def _ratio(counts, power):
+        least, most = int(counts.min()), int(counts.max())
+        return "∞" if not least else show(Fraction(most, least) ** power)
+
+    _one = upweave.phase_bank(upweave.ConvTranspose(3, 2))
+    _after = upweave.coverage(upweave.phase_bank(upweave.ConvTranspose(3, 1, 1)) @ _one)
+    _left = show(Fraction(int(_after.max()), int(_after.min())))
+
+    def _rows(en):
+        lines = []
+        for d, counts in enumerate(depths, 1):
+            one, two = (number(_ratio(counts, p), "upweave.coverage") for p in (1, 2))
+            lines.append(f"| {d} | {one} | {two} |")
+        head = "| layers | most : least, one axis | in the plane |" if en else "| 层数 | 最多 : 最少（一维） | 二维 |"
+        return "\n".join([head, "|---|---|---|", *lines])
+
+    both(
+        f"""{_rows(True)}
+
+The contrast grows with depth, and the pattern gets coarser periods as well as fine ones: a late smoothing layer reaches
+only the finest. Switch the convolution of equal taps on: after one layer k3 s2 it pulls 2 : 1 down to {_left} : 1 and does
+not remove it, since a window of 3 sees two of one kind and one of the other.
+""",
+        f"""{_rows(False)}
+
+反差随深度增大，而且图案除了细的周期还有粗的周期：后面的平滑层只够得着最细的那一种。打开等权卷积的开关：
+对一个 k3 s2 的层，它把 2 : 1 降到 {_left} : 1，却不能消除它，因为宽度为 3 的窗口总是看到两个这一种和一个那一种。
+""",
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## From counts to a checkerboard
+
+        Counting looks at structure, a picture also at weights. Send a **constant** through one layer: each phase returns
+        its gain, the sum of its taps, and unequal gains are the checkerboard. Three kinds of weights:
+
+        - *equal*: every weight is the same, so gains are counts.
+        - *random*: drawn as before training.
+        - *fitted*: what training would find. Least squares: enlarge one picture of 16 × 16 samples, with some noise, by s.
+        """,
+        """
+        ## 从覆盖数到棋盘
+
+        覆盖数只看结构，图像还要看权重。让一个**常数**通过一层：每个相位返回自己的增益，也就是它的抽头之和；增益不等就是棋盘。
+        有三种权重：
+
+        - *相等*：所有权重相同，增益就是覆盖数。
+        - *随机*：训练之前随机抽取。
+        - *拟合*：训练会找到的权重。最小二乘：把一幅 16 × 16、带一些噪声的图像放大 s 倍。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    kind = controls(
+        Choice(
+            "weights",
+            Text("weights", "权重"),
+            {"equal": Text("equal", "相等"), "random": Text("random", "随机"), "fitted": Text("fitted", "拟合")},
+            "equal",
+        ),
+        Slider("k2", Text("kernel k", "核大小 k"), 2, 6, 3),
+        Slider("s2", Text("stride s", "步长 s"), 2, 3, 2),
+        Slider("noise", Text("noise, %", "噪声（%）"), 0, 30, 15),
+        Slider("seed", Text("another draw", "换一组随机数"), 0, 9, 1),
+    )
+    kind
+    return (kind,)
+
+
+@app.cell
+def _():
+    board = figure()
+    return (board,)
+
+
+@app.cell
+def _(kind):
+    def _layer():
+        v = kind.values
+        k, s, seed = int(v["k2"]), int(v["s2"]), int(v["seed"])
+        # the least padding that leaves s·H outputs or one more stride's worth; the rest is output padding
+        p = max(0, -((s - k) // 2))
+        o = s - k + 2 * p
+        layer = upweave.ConvTranspose((k, k), s, p, o)
+        draw = np.random.default_rng(seed)
+        if v["weights"] == "equal":
+            w = np.full((k, k), (s / k) ** 2)
+        elif v["weights"] == "random":
+            w = draw.standard_normal((k, k)) * s / k
+        else:
+            target = scene(16 * s, seed)
+            given = shrunk(target, s) + v["noise"] / 100 * draw.standard_normal((16, 16))
+            w = fitted(layer, [(given, target)])
+        return layer, w
+
+    plane, weights = _layer()
+    return plane, weights
+
+
+@app.cell
+def _(board, plane, weights):
+    def _draw():
+        s = plane.stride
+        g = upweave.dc_gain(plane, weights)[..., 0, 0]
+        y = enlarged(plane, weights, np.ones((12, 12)))
+        middle = y[2 * s : 2 * s + 24, 2 * s : 2 * s + 24][: 8 * s, : 8 * s]
+        spread = float(np.abs(g).max()) or 1.0
+        side = 240 / len(middle)
+        W = Panel(Text("Weights", "权重"), 40 * len(weights) + 2, 40 * len(weights) + 2)
+        table(W, 1, 1, weights, 40, name="w", structure=np.ones(weights.shape, dtype=bool))
+        G = Panel(
+            Text("Gain of each phase", "各相位的增益"),
+            max(120, 56 * s + 2),
+            56 * s + 2,
+            note=Text("rows and columns: n mod s", "行与列：n mod s"),
+        )
+        table(G, 1, 1, g, 56, name="g", structure=np.ones(g.shape, dtype=bool))
+        low, high = min(0.0, float(g.min())), max(float(g.max()), 0.0)
+        Y = Panel(
+            Text("What a constant 1 becomes, inside", "常数 1 在内部变成什么"),
+            240,
+            240,
+            note=Text(f"black {show(low)}, white {show(high)}", f"黑 {show(low)}，白 {show(high)}"),
+        )
+        picture(Y, 0, 0, middle, side, limits=(low, high or spread), name="constant")
+        C = Panel(Text("The whole output, borders included", "整个输出，包括边界"), 240, 240)
+        picture(C, 0, 0, y, 240 / len(y), limits=(low, high or spread), name="whole")
+        board.show(W, G, Y, C)
+
+    _draw()
+    board
+    return
+
+
+@app.cell
+def _(kind, plane, weights):
+    def _many():
+        k, s = plane.kernel[0], plane.stride
+        w = np.random.default_rng(0).standard_normal((64, 64, k, k)) / 8
+        gains = upweave.gain_imbalance(upweave.ConvTranspose((k, k), s, plane.padding, plane.output_padding), w)
+        counts = upweave.coverage(plane)
+        covered = bool(counts.min())
+        return (
+            float(gains.per_phase.max() - gains.per_phase.min()) if covered else math.inf,
+            10 * math.log10(counts.max() / counts.min()) if covered else math.inf,
+        )
+
+    _found = upweave.gain_imbalance(plane, weights)
+    _V = upweave.coverage_variance(plane)
+    _flat = upweave.is_dc_flat(plane, weights, tolerance=1e-6)
+    _measured, _law = _many()
+    _even_en = "even" if _V == 0 else "uneven"
+    _even_zh = "均匀" if _V == 0 else "不均匀"
+    both(
+        f"""
+        | | |
+        |---|---|
+        | layer | k{plane.kernel[0]} s{plane.stride} p{plane.padding} o{plane.output_padding} |
+        | coverage | {_even_en}, variance {number(_V, "upweave.coverage_variance")} |
+        | strongest phase over the weakest, these weights | {number(_found.max, "upweave.gain_imbalance")} dB |
+        | share of the gains that differs between phases | {number(_found.deviation, "upweave.gain_imbalance")} |
+        | 64 → 64 channels of random weights: strongest phase over weakest | {number(_measured, "upweave.gain_imbalance")} dB |
+        | 10·log₁₀ of the counts' ratio | {show(_law)} dB |
+
+        **Equal** weights: gains are counts, 20·log₁₀ of their ratio. **Random** weights of many channels add up like noise:
+        their *power* goes with the count, so the same layer shows half as many decibels, and a single channel shows a
+        checkerboard even where the coverage is even. **Fitted** weights undo most of an uneven count, and that is why
+        such layers work at all; but raise the noise with k = 3: a phase with one tap cannot average, its gain shrinks
+        most, and the board returns. With k = 4 all phases shrink alike. Coverage is a risk, the gains are the fact;
+        Upweave reports the two as two rules.
+        """,
+        f"""
+        | | |
+        |---|---|
+        | 层 | k{plane.kernel[0]} s{plane.stride} p{plane.padding} o{plane.output_padding} |
+        | 覆盖 | {_even_zh}，方差 {number(_V, "upweave.coverage_variance")} |
+        | 当前权重下最强相位与最弱相位之比 | {number(_found.max, "upweave.gain_imbalance")} dB |
+        | 增益中各相位不同的部分所占比例 | {number(_found.deviation, "upweave.gain_imbalance")} |
+        | 64 → 64 通道的随机权重：最强相位与最弱相位之比 | {number(_measured, "upweave.gain_imbalance")} dB |
+        | 覆盖数之比的 10·log₁₀ | {show(_law)} dB |
+
+        **相等**的权重：增益就是覆盖数，分贝数是其比值的 20·log₁₀。许多通道的**随机**权重像噪声一样相加：与覆盖数成正比的是
+        *功率*，所以同一层的分贝数减半；而单个通道即使覆盖均匀，也会出现棋盘。**拟合**的权重抵消了大部分不均匀，这正是此类层
+        还能用的原因；但在 k = 3 时增大噪声试试：只有一个抽头的相位无法取平均，它的增益缩得最多，棋盘又回来了。k = 4 时所有相位
+        缩得一样多。覆盖说的是风险，增益才是事实；Upweave 把两者作为两条规则分别报告。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## The layer as code\n\nThe layer at the top of this page, with 16 channels in and 8 out.",
+        "## 写成代码\n\n本页最上面的那一层，16 个输入通道，8 个输出通道。",
+    )
+    return
+
+
+@app.cell
+def _():
+    snippets = code(upweave.ConvTranspose(3, 2, 1, 1))
+    snippets
+    return (snippets,)
+
+
+@app.cell
+def _(snippets, spec):
+    snippets.show(spec)
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## Exercises\n\nPaper helps. The answers are computed when you ask, not looked up.",
+        "## 练习\n\n可以动笔算一算。答案是在您提交时当场计算的，不是事先存好的。",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _residues(answer: list[Fraction]) -> Verdict:
+        layer = upweave.ConvTranspose(5, 3, 1)
+        truth = upweave.coverage(layer).tolist()
+        if answer == truth:
+            return right(
+                "Taps 0 … 4 reach the residues t − 1 mod 3: 2, 0, 1, 2, 0.",
+                "抽头 0 … 4 到达余数 t − 1 mod 3：2、0、1、2、0。",
+            )
+        if len(answer) != 3:
+            return wrong(
+                "Three numbers, for the outputs n mod 3 = 0, 1, 2.", "请填三个数，对应 n mod 3 = 0、1、2 的输出。"
+            )
+        if sum(answer) != 5:
+            return wrong(
+                f"Every tap reaches exactly one residue, so the counts add up to k = 5; yours add up to {show(sum(answer))}.",
+                f"每个抽头恰好到达一个余数，所以三个数之和是 k = 5；您填的和是 {show(sum(answer))}。",
+            )
+        if sorted(answer) == sorted(truth):
+            return wrong(
+                "The right counts at the wrong residues: the padding moves tap t to t − p.",
+                "数值对了，但余数的位置不对：填充把抽头 t 移到 t − p。",
+            )
+        return wrong(
+            "With ρ = k mod s = 2, two residues have one tap more than the third.",
+            "ρ = k mod s = 2，两个余数比另一个多一个抽头。",
+        )
+
+    exercise(
+        "residues",
+        Text(
+            "k = 5, s = 3, p = 1. What is the coverage of the outputs with n mod 3 = 0, 1, 2, far from the border? *(three numbers)*",
+            "k = 5、s = 3、p = 1。远离边界时，n mod 3 = 0、1、2 的输出的覆盖数各是多少？*（三个数）*",
+        ),
+        _residues,
+        kind="numbers",
+    )
+    return
+
+
+@app.cell
+def _():
+    _LAYERS = {
+        "a": upweave.ConvTranspose(6, 4, 1),
+        "b": upweave.ConvTranspose(4, 2, 3, 0, 2),
+        "c": upweave.ConvTranspose(6, 3, 2, 1, 2),
+        "d": upweave.ConvTranspose(7, 2, 3, 1),
+    }
+
+    def _even(answer: str) -> Verdict:
+        counts, V = upweave.coverage(_LAYERS[answer]), upweave.coverage_variance(_LAYERS[answer])
+        if V == 0:
+            return right(
+                f"Its counts are {show(counts)}: gcd(2, 3) = 1, so the dilated taps still visit every residue, in another order.",
+                f"它的覆盖数是 {show(counts)}：gcd(2, 3) = 1，所以膨胀后的抽头仍然轮流到达每个余数，只是次序不同。",
+            )
+        return wrong(
+            f"Its counts are {show(counts)}, of variance {show(V)}.", f"它的覆盖数是 {show(counts)}，方差为 {show(V)}。"
+        )
+
+    exercise(
+        "even",
+        Text("Which of these layers has an even coverage in its interior?", "下面哪一层在内部的覆盖是均匀的？"),
+        _even,
+        kind="choice",
+        options={n: same(f"k = {a.kernel}, s = {a.stride}, d = {a.dilation}") for n, a in _LAYERS.items()},
+    )
+    return
+
+
+@app.cell
+def _():
+    def _gaps(answer: Fraction) -> Verdict:
+        layer = upweave.ConvTranspose(99, 6, 0, 0, 4)
+        (truth,) = upweave.gaps(layer)
+        if answer == truth:
+            return right(
+                "4·t mod 6 is 0, 4, 2, 0 …: of six residues the three even ones. A hundred taps more change nothing.",
+                "4·t mod 6 依次是 0、4、2、0……：六个余数中只有三个偶数。再多一百个抽头也无济于事。",
+            )
+        if answer == 0:
+            return wrong(
+                "So large a kernel fills everything only if gcd(d, s) = 1. Write down 4·t mod 6 for a few t.",
+                "只有 gcd(d, s) = 1 时，这么大的核才能填满。请写出几个 4·t mod 6。",
+            )
+        return wrong(
+            "Count the values that 4·t mod 6 takes; the other residues stay empty.",
+            "数一数 4·t mod 6 能取多少个值，其余的余数都是空的。",
+        )
+
+    exercise(
+        "gaps",
+        Text(
+            "k = 99, s = 6, d = 4. How many of every six outputs get nothing at all?",
+            "k = 99、s = 6、d = 4。每六个输出中有几个什么也得不到？",
+        ),
+        _gaps,
+    )
+    return
+
+
+@app.cell
+def _():
+    def _two(answer: Fraction) -> Verdict:
+        one = upweave.phase_bank(upweave.ConvTranspose(3, 2))
+        counts = upweave.coverage(one @ one)
+        truth = Fraction(int(counts.max()), int(counts.min())) ** 2
+        if answer == truth:
+            return right(
+                f"On one axis the counts are {show(counts)}, a ratio of {show(Fraction(int(counts.max()), int(counts.min())))}; the plane squares it.",
+                f"一维上的路径数是 {show(counts)}，比值为 {show(Fraction(int(counts.max()), int(counts.min())))}；二维要平方。",
+            )
+        if answer == 16:
+            return wrong(
+                "Not 4 · 4: the most paths of the second layer come from two *different* outputs of the first, not both of the strongest kind.",
+                "不是 4 · 4：第二层路径最多的输出来自第一层两个*不同*的输出，它们不会都是最强的那种。",
+            )
+        if answer * answer == truth:
+            return wrong("That is one axis. In the plane counts multiply.", "这是一维的比值；二维中覆盖数相乘。")
+        return wrong(
+            "After one layer a line reads 1, 2, 1, 2 … The next layer's even outputs copy one of them, its odd ones add two neighbours (or the reverse).",
+            "一层之后一行是 1、2、1、2……下一层的奇数（或偶数）输出照抄其中一个，另一类输出把两个相邻的相加。",
+        )
+
+    exercise(
+        "two",
+        Text(
+            "Two layers k = 3, s = 2 behind each other, in the plane. How many times as many paths reach the most covered output as the least?",
+            "两个 k = 3、s = 2 的层前后相接，在二维中。到达覆盖最多的输出的路径数是覆盖最少的几倍？",
+        ),
+        _two,
+    )
+    return
+
+
+@app.cell
+def _():
+    def _decibels(answer: Fraction) -> Verdict:
+        layer = upweave.ConvTranspose((5, 5), 2, 2, 1)
+        w = np.random.default_rng(1).standard_normal((128, 128, 5, 5))
+        found = upweave.gain_imbalance(layer, w).per_phase
+        measured = float(found.max() - found.min())
+        counts = upweave.coverage(layer)
+        ratio = counts.max() / counts.min()
+        if abs(float(answer) - 10 * math.log10(ratio)) < 0.15:
+            return right(
+                f"9 taps against 4: 10·log₁₀(9/4). A draw of 128 × 128 channels just now gave {show(measured)} dB.",
+                f"9 个抽头对 4 个：10·log₁₀(9/4)。刚才抽取的 128 × 128 通道给出 {show(measured)} dB。",
+            )
+        if abs(float(answer) - 20 * math.log10(ratio)) < 0.15:
+            return wrong(
+                f"So it is for equal weights. Random ones add up in power; measured just now: {show(measured)} dB.",
+                f"那是权重相等的情形。随机权重按功率相加；刚才实测：{show(measured)} dB。",
+            )
+        return wrong(
+            "The variance of a sum of T independent weights is T times that of one. Which T has the strongest phase, which the weakest?",
+            "T 个独立权重之和的方差是单个权重的 T 倍。最强的相位 T 是多少，最弱的呢？",
+        )
+
+    exercise(
+        "decibels",
+        Text(
+            "k = 5, s = 2 in the plane, freshly drawn weights of many channels. By how many decibels does the strongest phase "
+            "answer a constant more strongly than the weakest? *(to 0.1 dB)*",
+            "二维的 k = 5、s = 2，许多通道的权重刚刚随机初始化。对常数输入，最强的相位比最弱的强多少分贝？*（精确到 0.1 dB）*",
+        ),
+        _decibels,
+    )
+    return
+
+
+@app.cell
+def _():
+    closing("coverage")
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,699 @@
+"""Lab 6: a kernel is s kernels, interleaved; and a filter that has to remove the images of the spectrum."""
+
+import marimo
+
+app = marimo.App(
+    width="full",
+    app_title="Upweave · Phases and spectrum · 相位与频谱",
+    css_file="kit/static/page.css",
+    html_head_file="kit/static/head.html",
+)
+
+with app.setup:
+    from fractions import Fraction
+
+    import marimo as mo
+    import numpy as np
+
+    import upweave
+    from upweave.convert import boundary
+    from upweave.labs.kit import (
+        Choice,
+        Numbers,
+        Panel,
+        Preset,
+        Slider,
+        Text,
+        Verdict,
+        axes,
+        both,
+        closing,
+        code,
+        controls,
+        curve,
+        exercise,
+        figure,
+        formula,
+        number,
+        opening,
+        paths,
+        refusal,
+        right,
+        row,
+        short,
+        show,
+        wrong,
+    )
+    from upweave.labs.views.kernels import NAMES, Kernel, decibels, kernel, lines
+    from upweave.rewrite.weights.pixel_shuffle import transposed_to_shuffle
+    from upweave.theory.spectrum import dtft, zero_insert
+
+    TITLES = {
+        "nearest": Text("nearest", "最近邻"),
+        "linear": Text("linear", "线性"),
+        "cubic": Text("cubic", "三次"),
+        "sinc": Text("windowed sinc", "加窗 sinc"),
+        "equal": Text("equal taps", "等权抽头"),
+        "random": Text("random", "随机"),
+    }
+
+
+@app.cell
+def _():
+    opening("phases")
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## One kernel is s kernels
+
+        Output n = s·q + r meets only every s-th tap. So the layer is **s ordinary filters** of the input, its *phases*,
+        whose outputs are woven together: output 0 from phase 0, output 1 from phase 1, and so on. Colours say which phase
+        a tap belongs to; padding only changes which phase is called which.
+        """,
+        """
+        ## 一个核就是 s 个核
+
+        输出 n = s·q + r 每隔 s 个抽头才碰到一个。所以这个层是输入的 **s 个普通滤波器**，即它的各个*相位*，它们的输出交错编织在
+        一起：输出 0 来自相位 0，输出 1 来自相位 1，依此类推。颜色表示抽头属于哪个相位；填充只改变相位的编号。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    def _sets():
+        made = {f"{n}{s}": kernel(n, s) for s in (2, 3) for n in NAMES if not (n in ("cubic", "sinc") and s == 3)}
+        return {
+            key: {"w": [round(float(v), 5) for v in k.weight], "s": k.spec.stride, "p": k.spec.padding}
+            for key, k in made.items()
+        }
+
+    _presets = _sets()
+    layer = controls(
+        Preset(
+            "preset",
+            Text("kernel", "卷积核"),
+            {key: Text(f"{TITLES[key[:-1]].en} ×{key[-1]}", f"{TITLES[key[:-1]].zh} ×{key[-1]}") for key in _presets},
+            _presets,
+            "linear2",
+        ),
+        Numbers("w", Text("weights w", "权重 w"), _presets["linear2"]["w"], most=12),
+        Slider("s", Text("stride s", "步长 s"), 2, 4, 2),
+        Slider("p", Text("padding p", "填充 p"), 0, 6, 1),
+        Choice(
+            "x",
+            Text("input x", "输入 x"),
+            {
+                "step": Text("a step", "阶跃"),
+                "constant": Text("a constant", "常数"),
+                "impulse": Text("one impulse", "单个脉冲"),
+            },
+            "step",
+        ),
+    )
+    layer
+    return (layer,)
+
+
+@app.cell
+def _(layer):
+    v = layer.values
+    w = np.array(v["w"], dtype=float)
+    H = 6
+    spec = upweave.ConvTranspose(len(w), int(v["s"]), int(v["p"]))
+    x = {"step": np.array([1.0, 1, 1, 2, 2, 2]), "constant": np.ones(H), "impulse": np.eye(H)[2]}[v["x"]]
+    problem = refusal(spec, H)
+    if problem is None and not w.any():
+        problem = Text("All weights are 0: there is no filter to look at.", "权重全为 0：没有滤波器可看。")
+    return H, problem, spec, w, x
+
+
+@app.cell
+def _():
+    weaving = figure()
+    return (weaving,)
+
+
+@app.cell
+def _(H, problem, spec, w, weaving, x):
+    def _draw():
+        s, k = spec.stride, len(w)
+        bank = upweave.phase_bank(spec, w.reshape(1, 1, -1))
+        # the same bank with weight t + 1 at tap t says which tap each entry is
+        tap = upweave.phase_bank(spec, np.arange(1.0, k + 1).reshape(1, 1, -1)).weights[:, 0, 0].astype(int) - 1
+        phase_of = {int(tap[r, j]): r for r, j in zip(*np.nonzero(bank.support), strict=True)}
+        table_of = paths(spec, H)
+        y = upweave.matrix(spec, H, w.reshape(1, 1, -1)) @ x
+
+        def cell(panel, left, top, side, value, phase, name, on, tip):
+            panel.rect(left, top, side, side, style=f"phase{phase}", name=name, on=on, tip=tip)
+            text = short(float(value))
+            if side >= 22:
+                panel.text(left + side / 2, top + side / 2, text, style="small" if len(text) > 4 or side < 30 else None)
+
+        side = min(38.0, 330 / k)
+        K = Panel(Text("Kernel w", "卷积核 w"), max(120, side * k + 2), side + 2)
+        for t in range(k):
+            cell(
+                K,
+                1 + t * side,
+                1,
+                side,
+                w[t],
+                phase_of[t],
+                f"w{t}",
+                table_of.of_tap(t) or [-1 - t],
+                f"w[{t}] = {show(w[t])}",
+            )
+
+        T, step = bank.axes[0].length, min(44.0, 260 / bank.axes[0].length)
+        F = Panel(Text("Phases: filters of the input", "相位：输入的滤波器"), 60 + step * T, 22 + 40 * s)
+        for j in range(T):
+            offset = bank.start[0] + j
+            F.text(
+                58 + j * step + step / 2,
+                8,
+                f"x[q{show(offset) if offset < 0 else f'+{offset}' if offset else ''}]",
+                style="small soft",
+            )
+        for r in range(s):
+            F.text(50, 22 + 40 * r + 18, Text(f"phase {r}", f"相位 {r}"), anchor="end", style="small")
+            for j in range(T):
+                if bank.support[r, j]:
+                    t = int(tap[r, j])
+                    cell(
+                        F,
+                        58 + j * step,
+                        22 + 40 * r,
+                        min(36.0, step - 2),
+                        w[t],
+                        r,
+                        f"f{r},{j}",
+                        table_of.of_tap(t) or [-1 - t],
+                        f"y[{s}q+{r}] ← w[{t}] · x[q{offset_text(bank.start[0] + j)}]",
+                    )
+
+        X = Panel(Text("Input x", "输入 x"), 34 * H + 2, 36)
+        row(X, 1, 1, x, 34, name="x", on=table_of.of_input, tip=lambda i: f"x[{i}] = {show(x[i])}")
+        wide = min(36.0, 620 / len(y))
+        Y = Panel(Text("Output y, woven", "编织而成的输出 y"), wide * len(y) + 2, wide + 20)
+        for n, value in enumerate(y):
+            terms = [f"{show(w[table_of.taps[j]])}·{show(x[table_of.inputs[j]])}" for j in table_of.of_output(n)]
+            cell(
+                Y,
+                1 + n * wide,
+                1,
+                wide,
+                value,
+                n % s,
+                f"y{n}",
+                table_of.of_output(n) or [-100 - n],
+                f"y[{n}] = {' + '.join(terms) or '0'} = {show(value)}",
+            )
+            if wide >= 16:
+                Y.text(1 + n * wide + wide / 2, wide + 11, str(n % s), style="small soft")
+        weaving.show(K, F, X, Y)
+
+    def offset_text(offset):
+        return show(offset) if offset < 0 else f"+{offset}" if offset else ""
+
+    if problem is None:
+        _draw()
+    else:
+        weaving.refuse(problem)
+    weaving
+    return
+
+
+@app.cell
+def _(H, problem, spec, w):
+    mo.stop(problem is not None)
+
+    _W = w.reshape(1, 1, -1)
+    _M = upweave.matrix(spec, H, _W).toarray()
+    _bank = upweave.phase_bank(spec, _W)
+    _by_phases = float(np.abs(upweave.bank_matrix(_bank, H, boundary(spec)).toarray() - _M).max())
+    _shuffle = transposed_to_shuffle(spec, _W)
+    _begin, _end = _shuffle.crop[0]
+    _S = upweave.matrix(_shuffle.spec, H, _shuffle.weight).toarray()
+    _by_shuffle = float(np.abs(_S[_begin : len(_S) - _end] - _M).max())
+    _work = Fraction(upweave.multiplies(_shuffle.spec, 1, 1, H), upweave.multiplies(spec, 1, 1, H))
+    _taps = _shuffle.spec.kernel[0] if isinstance(_shuffle.spec.kernel, tuple) else _shuffle.spec.kernel
+    _weight = [[float(v) for v in line] for line in _shuffle.weight[:, 0]]
+    both(
+        f"""
+        ## The same layer as convolution and pixel shuffle
+
+        A convolution with s output channels, one for each phase, then a shuffle that puts them side by side:
+
+        | | |
+        |---|---|
+        | weights of the convolution, a row for each phase | {number(_weight, "upweave.rewrite.weights.pixel_shuffle.transposed_to_shuffle")} |
+        | its kernel, and the crop (begin, end) behind the shuffle | {number((_taps, (_begin, _end)), "upweave.rewrite.weights.pixel_shuffle.transposed_to_shuffle")} |
+        | greatest difference between its matrix and the layer's | {number(_by_shuffle, "upweave.matrix")} |
+        | the same, woven from the phase bank | {number(_by_phases, "upweave.bank_matrix")} |
+        | multiplications, against the layer's | {number(str(_work), "upweave.multiplies")} |
+
+        The rows are the phases *as a correlation*: in a transposed convolution later taps meet earlier inputs, so they
+        stand in reverse. Where s does not divide k, the shorter phases are filled with zeros, and those are multiplied
+        too. "Sub-pixel convolution instead of transposed convolution" is therefore no other family of layers: with
+        free weights it has the same checkerboards.
+        """,
+        f"""
+        ## 同一个层写成卷积加像素重排
+
+        一个有 s 个输出通道的卷积，每个相位一个通道，然后由像素重排把它们并排摆好：
+
+        | | |
+        |---|---|
+        | 该卷积的权重，每个相位一行 | {number(_weight, "upweave.rewrite.weights.pixel_shuffle.transposed_to_shuffle")} |
+        | 它的核大小，以及重排之后的裁剪（首, 尾） | {number((_taps, (_begin, _end)), "upweave.rewrite.weights.pixel_shuffle.transposed_to_shuffle")} |
+        | 它的矩阵与原层矩阵的最大差 | {number(_by_shuffle, "upweave.matrix")} |
+        | 由相位组编织而成的矩阵与原层矩阵的最大差 | {number(_by_phases, "upweave.bank_matrix")} |
+        | 乘法次数与原层之比 | {number(str(_work), "upweave.multiplies")} |
+
+        每一行是相位写成*互相关*的样子：在转置卷积里，靠后的抽头遇到的是靠前的输入，所以次序相反。如果 s 不整除 k，较短的相位用零补齐，
+        而这些零也要参与乘法。因此“用亚像素卷积代替转置卷积”并没有换成另一类层：只要权重自由，棋盘伪影照样出现。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        f"""
+        ## Zero insertion makes images
+
+        Upsampling by zero insertion squeezes the spectrum: {formula("X↑(e^jω) = X(e^jsω)")} A tone of frequency ω₀ comes out at
+        ω₀/s, and again at |2πm ± ω₀|/s, **as strong as itself**. These are the images. The kernel is the filter that has
+        to remove them; the ideal one has gain s up to π/s and nothing beyond (dashed). Move the tone, point at a dot.
+        """,
+        f"""
+        ## 插零产生镜像
+
+        插零上采样会压缩频谱：{formula("X↑(e^jω) = X(e^jsω)")} 频率为 ω₀ 的单音出现在 ω₀/s 处，还会出现在 |2πm ± ω₀|/s 处，而且**和它本身一样强**。
+        这些就是频谱镜像。卷积核正是负责滤除它们的滤波器；理想的滤波器在 π/s 以内增益为 s，以外为零（虚线）。移动单音，或指向一个圆点看看。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    tone = controls(Slider("f", Text("tone ω₀, in π/16", "单音 ω₀（单位 π/16）"), 0, 15, 10))
+    tone
+    return (tone,)
+
+
+@app.cell
+def _():
+    spectra = figure()
+    return (spectra,)
+
+
+@app.cell
+def _(problem, spec, spectra, tone, w):
+    def _draw():
+        s = spec.stride
+        layer_ = Kernel(spec, w)
+        f = Fraction(int(tone.values["f"]), 16)
+        found = lines(layer_, f)
+        omega = np.linspace(0, np.pi, 361)
+        # a long tone in a window, so that its spectrum is narrow peaks; what is drawn is its transform
+        n = np.arange(96)
+        window = np.hanning(len(n) + 2)[1:-1]
+        signal = window * np.cos(np.pi * float(f) * n)
+        before = np.abs(dtft(zero_insert(signal, s), omega))
+        h = upweave.impulse_response(spec, w.reshape(1, 1, -1))
+        response = np.abs(dtft(h.h.reshape(-1), omega, h.low[0]))
+        after = np.abs(dtft(np.convolve(zero_insert(signal, s), h.h.reshape(-1)), omega))
+        peak = float(before.max())
+        before, after = before / peak, after / peak
+        W, B = 300.0, (40.0, 8.0, 250.0, 130.0)
+        ticks = [(0.0, "0"), (1 / s, f"π/{s}"), (1.0, "π")]
+        if s > 2:
+            ticks.insert(2, (2 / s, f"2π/{s}"))
+        base = found[0].level if found[0].band == 0 else next(q.level for q in found if q.band == 0)
+
+        def panel(title, ys, dots, style, name, ideal=False):
+            unit = 1 if name == "u" else s
+            limit = max(1.2 * unit, 1.1 * float(np.max(ys)))
+            P = Panel(title, W, 168)
+            axes(P, B, (0, 1, 0, limit), ticks, [(0, "0"), (unit, "1" if unit == 1 else f"s = {s}")])
+            if ideal:
+                flat = upweave.ideal_lowpass(s, 720)[:361]
+                curve(P, B, np.arange(361) / 360, flat, (0, 1, 0, limit), style="dashed")
+            curve(P, B, omega / np.pi, ys, (0, 1, 0, limit), style=style)
+            for i, q in enumerate(found):
+                x_ = B[0] + float(q.at) * B[2]
+                y_ = B[1] + B[3] - min(1.0, dots(q) / limit) * B[3]
+                level = show(decibels(q.level, base)) if base else "—"
+                tip = (
+                    Text(
+                        f"the tone, at {q.at}·π: gain {show(q.level)}", f"单音本身，位于 {q.at}·π：增益 {show(q.level)}"
+                    )
+                    if q.band == 0
+                    else Text(
+                        f"image {q.band}, at {q.at}·π: gain {show(q.level)}, {level} dB against the tone",
+                        f"镜像 {q.band}，位于 {q.at}·π：增益 {show(q.level)}，相对单音 {level} dB",
+                    )
+                )
+                P.circle(x_, y_, 5, style="first" if q.band == 0 else "second", name=f"{name}{i}", on=[i], tip=tip)
+            return P
+
+        spectra.show(
+            panel(Text("After zero insertion, |X↑|", "插零之后 |X↑|"), before, lambda q: 1.0, "first", "u"),
+            panel(
+                Text("The kernel, |H|, and the ideal", "卷积核 |H| 与理想滤波器"),
+                response,
+                lambda q: q.level,
+                "first",
+                "h",
+                ideal=True,
+            ),
+            panel(Text("Output, |H·X↑|", "输出 |H·X↑|"), after, lambda q: q.level, "second", "o"),
+        )
+
+    if problem is None:
+        _draw()
+    else:
+        spectra.refuse(problem)
+    spectra
+    return
+
+
+@app.cell
+def _(problem, spec, tone, w):
+    mo.stop(problem is not None)
+
+    _s, _W = spec.stride, w.reshape(1, 1, -1)
+    _g = upweave.dc_gain(spec, _W).reshape(-1)
+    _Hs = np.abs(upweave.frequency_response(spec, _W, n=_s)[0, 0])
+    _dft = float(np.abs(np.abs(np.fft.fft(_g)) - _Hs).max())
+    _found = lines(Kernel(spec, w), Fraction(int(tone.values["f"]), 16))
+    _base = next(q.level for q in _found if q.band == 0)
+    _images = [decibels(q.level, _base) if _base else float("nan") for q in _found if q.band]
+    both(
+        f"""
+        ## Three numbers of one kernel
+
+        | | |
+        |---|---|
+        | gains of the phases, g₀ … g₍ₛ₋₁₎ | {number(_g, "upweave.dc_gain")} |
+        | &#124;H&#124; at 2πm/s, m = 0 … s−1 | {number(_Hs, "upweave.frequency_response")} |
+        | difference between the second list and the transform of the first | {number(_dft, "upweave.frequency_response")} |
+        | share of the gains that differs between phases | {number(upweave.gain_imbalance(spec, _W).deviation, "upweave.gain_imbalance")} |
+        | images of the tone above, dB against it | {number(_images, "upweave.labs.views.kernels.lines")} |
+        | image rejection, over all frequencies alike | {number(upweave.image_rejection(spec, _W).typical, "upweave.image_rejection")} dB |
+
+        The first two lists say **the same**: the second is the size of the first one's Fourier transform. Equal gains mean
+        a zero of H at every 2πm/s, and that is why a constant then makes no checkerboard. It says nothing of any other frequency. A tone is a
+        checkerboard's neighbour: its image sits next to 2πm/s, and a zero there is narrow.
+        """,
+        f"""
+        ## 一个核的三个数
+
+        | | |
+        |---|---|
+        | 各相位的增益 g₀ … g₍ₛ₋₁₎ | {number(_g, "upweave.dc_gain")} |
+        | &#124;H&#124; 在 2πm/s 处的值，m = 0 … s−1 | {number(_Hs, "upweave.frequency_response")} |
+        | 第二行与第一行的傅里叶变换之差 | {number(_dft, "upweave.frequency_response")} |
+        | 增益中各相位不同的部分所占比例 | {number(upweave.gain_imbalance(spec, _W).deviation, "upweave.gain_imbalance")} |
+        | 上面单音的镜像，相对单音的 dB 数 | {number(_images, "upweave.labs.views.kernels.lines")} |
+        | 镜像抑制，所有频率同等看待 | {number(upweave.image_rejection(spec, _W).typical, "upweave.image_rejection")} dB |
+
+        前两行说的是**同一件事**：第二行是第一行傅里叶变换的模。增益相等意味着 H 在每个 2πm/s 处为零，所以常数输入不会产生棋盘。
+        但它对其他频率什么也没说。单音就是棋盘的邻居：它的镜像紧挨着 2πm/s，而那里的零点很窄。
+        """,
+    )
+    return
+
+
+@app.cell
+def _(layer):
+    _s = int(layer.values["s"])
+
+    def _table(en):
+        rows_ = []
+        for name in NAMES:
+            k = kernel(name, _s)
+            W = k.weight.reshape(1, 1, -1)
+            found = lines(k, Fraction(1, 2))
+            base = next(q.level for q in found if q.band == 0)
+            worst = max(decibels(q.level, base) for q in found if q.band)
+            title = TITLES[name].en if en else TITLES[name].zh
+            rows_.append(
+                f"| {title} | {len(k.weight)} | {number(upweave.gain_imbalance(k.spec, W).deviation, 'upweave.gain_imbalance')} "
+                f"| {number(worst, 'upweave.labs.views.kernels.lines')} "
+                f"| {number(upweave.image_rejection(k.spec, W).typical, 'upweave.image_rejection')} |"
+            )
+        head = (
+            "| kernel | taps | gains that differ | strongest image of ω₀ = π/2, dB | image rejection, dB |"
+            if en
+            else "| 卷积核 | 抽头数 | 增益差异 | ω₀ = π/2 最强的镜像（dB） | 镜像抑制（dB） |"
+        )
+        return "\n".join([head, "|---|---|---|---|---|", *rows_])
+
+    both(
+        f"""## The kernels that everybody knows, for s = {_s}
+
+{_table(True)}
+
+Nearest, linear, cubic and sinc all keep a constant; what sets them apart are the images of everything else. Nearest
+neighbour, the "artifact-free" resize, leaves more than any of these four: the block edges that one sees. The convolution
+behind such a resize is there to filter the rest, and nothing but training tells it to.
+""",
+        f"""## 人人都知道的几种核，s = {_s}
+
+{_table(False)}
+
+最近邻、线性、三次和 sinc 都能保持常数不变；区别在于其余一切频率的镜像。号称“没有伪影”的最近邻插值，留下的镜像是这四种里最多的：
+那就是肉眼看到的方块边缘。插值后面的卷积本应滤掉剩下的部分，但除了训练，没有什么会要求它这么做。
+""",
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## The layer as code\n\nThe layer of this page, with 16 channels in and 8 out.",
+        "## 写成代码\n\n本页的层，16 个输入通道，8 个输出通道。",
+    )
+    return
+
+
+@app.cell
+def _():
+    snippets = code(upweave.ConvTranspose(4, 2, 1), rank=1)
+    snippets
+    return (snippets,)
+
+
+@app.cell
+def _(problem, snippets, spec):
+    mo.stop(problem is not None)
+    snippets.show(spec, rank=1)
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## Exercises\n\nPaper helps. The answers are computed when you ask, not looked up.",
+        "## 练习\n\n可以动笔算一算。答案是在您提交时当场计算的，不是事先存好的。",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _phase(answer: list[Fraction]) -> Verdict:
+        layer_ = upweave.ConvTranspose(4, 2, 1)
+        bank = upweave.phase_bank(layer_, np.array([[[1.0, 2, 3, 4]]]))
+        truth, other = bank.weights[0, 0, 0].tolist(), bank.weights[1, 0, 0].tolist()
+        given = [float(a) for a in answer]
+        if given == [v for v in truth if v]:
+            return right(
+                "n = 2q = 2i + t − 1 leaves t = 1 for i = q and t = 3 for i = q − 1.",
+                "由 n = 2q = 2i + t − 1，i = q 时 t = 1，i = q − 1 时 t = 3。",
+            )
+        if given == [v for v in truth if v][::-1]:
+            return wrong(
+                "The right taps; but which of them meets the *earlier* input?", "抽头对了；但遇到*靠前*输入的是哪一个？"
+            )
+        if sorted(given) == sorted(v for v in other if v):
+            return wrong(
+                "That is the other phase: with p = 1 the even outputs meet the odd taps.",
+                "这是另一个相位：p = 1 时，偶数输出遇到的是奇数抽头。",
+            )
+        return wrong(
+            "Solve 2q = 2i + t − 1: t must be odd. Two taps remain.", "解 2q = 2i + t − 1：t 必须是奇数，剩下两个抽头。"
+        )
+
+    exercise(
+        "phase",
+        Text(
+            "w = (1, 2, 3, 4), s = 2, p = 1. The even outputs are y[2q] = a·x[q−1] + b·x[q]. What are a and b? *(two numbers)*",
+            "w = (1, 2, 3, 4)、s = 2、p = 1。偶数输出为 y[2q] = a·x[q−1] + b·x[q]。a 和 b 是多少？*（两个数）*",
+        ),
+        _phase,
+        kind="numbers",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _flat(answer: Fraction) -> Verdict:
+        layer_, weight_ = upweave.ConvTranspose(3, 2, 1), np.array([[[1.0, float(answer), 3.0]]])
+        gains = upweave.dc_gain(layer_, weight_).reshape(-1)
+        if upweave.is_dc_flat(layer_, weight_):
+            return right(
+                f"Gains {show(gains)}: the coverage is 1 and 2, and yet a constant stays a constant.",
+                f"增益为 {show(gains)}：覆盖数是 1 和 2，常数却仍是常数。",
+            )
+        return wrong(f"Then the phases have the gains {show(gains)}.", f"这样两个相位的增益是 {show(gains)}。")
+
+    exercise(
+        "flat",
+        Text(
+            "k = 3, s = 2: the coverage is uneven. Which a makes w = (1, a, 3) free of a checkerboard for constants?",
+            "k = 3、s = 2：覆盖不均匀。a 取多少时，w = (1, a, 3) 对常数输入没有棋盘？",
+        ),
+        _flat,
+    )
+    return
+
+
+@app.cell
+def _():
+    def _images(answer: list[Fraction]) -> Verdict:
+        s, f = 3, Fraction(1, 2)
+        tone_ = np.cos(np.pi * float(f) * np.arange(48))
+        spectrum = np.abs(np.fft.rfft(zero_insert(tone_, s)))
+        at = {Fraction(2 * int(m), s * 48) for m in (spectrum > 1e-6 * spectrum.max()).nonzero()[0]}
+        base = f / s
+        if set(answer) == at - {base}:
+            return right(
+                "The whole circle repeats every 2π/3: ±1/6 around 2/3, that is 1/2 and 5/6.",
+                "整个圆周每 2π/3 重复一次：2/3 两侧 ±1/6，即 1/2 和 5/6。",
+            )
+        if base in answer:
+            return wrong(f"{base}·π is the tone itself, not an image.", f"{base}·π 是单音本身，不是镜像。")
+        missing = [a for a in answer if a not in at]
+        if missing:
+            return wrong(
+                f"There is nothing at {show([str(a) for a in missing])}·π. First squeeze the tone by 3, then look on both sides of 2π/3.",
+                f"{show([str(a) for a in missing])}·π 处什么也没有。先把单音的频率压缩 3 倍，再看 2π/3 的两侧。",
+            )
+        return wrong("Right so far, but there is another.", "目前都对，但还有一个。")
+
+    exercise(
+        "images",
+        Text(
+            "s = 3, and the input is a tone of ω₀ = π/2. At which frequencies between 0 and π of the *output* grid are its images? "
+            "*(in multiples of π, all of them)*",
+            "s = 3，输入是 ω₀ = π/2 的单音。在*输出*网格的 0 到 π 之间，它的镜像位于哪些频率？*（以 π 为单位，全部写出）*",
+        ),
+        _images,
+        kind="numbers",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _better(answer: list[Fraction]) -> Verdict:
+        layer_ = upweave.ConvTranspose(4, 2, 1)
+        linear = kernel("linear", 2)
+        bar = upweave.image_rejection(linear.spec, linear.weight.reshape(1, 1, -1)).typical
+        if len(answer) != 4:
+            return wrong("Four weights, please.", "请填四个权重。")
+        weight_ = np.array([[[float(a) for a in answer]]])
+        if not weight_.any():
+            return wrong("A kernel of zeros has no images, but no picture either.", "全零的核没有镜像，但也没有图像。")
+        gains, found = upweave.dc_gain(layer_, weight_).reshape(-1), upweave.image_rejection(layer_, weight_).typical
+        if not upweave.is_dc_flat(layer_, weight_):
+            return wrong(
+                f"Its phases have the gains {show(gains)}: a constant becomes a checkerboard.",
+                f"它的两个相位的增益是 {show(gains)}：常数会变成棋盘。",
+            )
+        if found <= bar:
+            return wrong(
+                f"Constants stay constant; the rejection is {show(found)} dB, linear interpolation has {show(bar)} dB.",
+                f"常数保持不变；但镜像抑制为 {show(found)} dB，而线性插值有 {show(bar)} dB。",
+            )
+        return right(
+            f"{show(found)} dB. Linear interpolation is no optimum: it also keeps ramps, which costs rejection.",
+            f"{show(found)} dB。线性插值并非最优：它还要保持斜坡不变，这要牺牲镜像抑制。",
+        )
+
+    exercise(
+        "better",
+        Text(
+            "Find four weights for s = 2, p = 1 that keep a constant free of a checkerboard **and** reject images better than linear "
+            "interpolation, (1, 3, 3, 1)/4, does. *(four numbers; there are many answers)*",
+            "s = 2、p = 1，请找出四个权重：既让常数没有棋盘，**又**比线性插值 (1, 3, 3, 1)/4 更好地抑制镜像。*（四个数；答案有很多）*",
+        ),
+        _better,
+        kind="numbers",
+        hint=Text(
+            "Stay symmetric, keep g₀ = g₁, and make the outer weights larger or smaller.",
+            "保持对称和 g₀ = g₁，把外侧的权重改大或改小试试。",
+        ),
+    )
+    return
+
+
+@app.cell
+def _():
+    def _shuffle(answer: str) -> Verdict:
+        layer_ = upweave.ConvPixelShuffle((3, 3), 2, 1)
+        weight_ = np.random.default_rng(5).standard_normal((4, 1, 3, 3))
+        gains = upweave.dc_gain(layer_, weight_).reshape(-1)
+        even, apart = upweave.coverage_variance(layer_) == 0, upweave.gain_imbalance(layer_, weight_).deviation
+        holds = {"even": even and apart < 1e-6, "four": even and apart > 1e-6, "odd": not even}
+        if holds[answer]:
+            return right(
+                f"A draw just now: gains {show(gains)}. The coverage is even, the weights are not. ICNR starts them equal.",
+                f"刚才抽取的一组：增益 {show(gains)}。覆盖是均匀的，权重却不是。ICNR 让它们从相等开始。",
+            )
+        return wrong(
+            f"Computed: coverage {show(upweave.coverage(layer_).reshape(-1))}, gains of freshly drawn weights {show(gains)}.",
+            f"算一下：覆盖数 {show(upweave.coverage(layer_).reshape(-1))}，刚抽取的权重的增益 {show(gains)}。",
+        )
+
+    exercise(
+        "shuffle",
+        Text(
+            "A convolution k = 3 to four channels, then a pixel shuffle by 2, with freshly drawn weights. What happens to a constant?",
+            "一个 k = 3、输出四个通道的卷积，接着 2 倍像素重排，权重刚刚随机初始化。常数输入会怎样？",
+        ),
+        _shuffle,
+        kind="choice",
+        options={
+            "even": Text("It stays constant, since the coverage is even.", "仍是常数，因为覆盖是均匀的。"),
+            "four": Text(
+                "It becomes four values in turn, though the coverage is even.", "变成四个值轮流出现，尽管覆盖是均匀的。"
+            ),
+            "odd": Text("It becomes uneven, since 3 is odd.", "变得不均匀，因为 3 是奇数。"),
+        },
+    )
+    return
+
+
+@app.cell
+def _():
+    closing("phases")
+    return
+
+
+if __name__ == "__main__":
+    app.run()
