@@ -6,8 +6,10 @@ from .controls import Choice, Numbers, Preset, Slider, Switch, controls
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
+from .findings import findings
 from .layer import layer_sliders, refusal, transposed
 from .links import number, show
+from .media import Picture, pictures, png, sound, wav
 from .page import closing, opening
 from .paths import PathTable, paths
 from .words import both, formula
@@ -17,6 +19,7 @@ __all__ = [
     "Numbers",
     "Panel",
     "PathTable",
+    "Picture",
     "Preset",
     "Slider",
     "Switch",
@@ -30,18 +33,23 @@ __all__ = [
     "curve",
     "exercise",
     "figure",
+    "findings",
     "formula",
     "layer_sliders",
     "number",
     "opening",
     "paths",
+    "pictures",
+    "png",
     "refusal",
     "right",
     "row",
     "same",
     "short",
     "show",
+    "sound",
     "table",
     "transposed",
+    "wav",
     "wrong",
 ]
