@@ -1,6 +1,6 @@
-"""How fast multigrid solves Poisson's equation with a transposed convolution as its prolongation, against the textbook.
+"""How fast multigrid solves Poisson's equation with a transposed convolution as its prolongation.
 
-The solver is `upweave.labs.applied.multigrid`, which the lab on physics shows too; this prints its numbers for any grid.
+The solver is `upweave.labs.applied.multigrid`, which a lab shows too; this prints its factor, and the textbook's.
 """
 
 from __future__ import annotations

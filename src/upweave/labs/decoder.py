@@ -118,10 +118,10 @@ def _(made, steps):
             Text("What it draws", "画出的图像"),
             _stretched(_all),
             Text("eight codes; contrast stretched", "八个编码；对比度已拉伸") if not steps else None,
-            width=400,
+            width=360,
         ),
-        Picture(Text("The first, enlarged", "第一张，放大"), _stretched(made.pictures[0]), width=200),
-        Picture(Text("Real faces", "真实的人脸"), _sheet(faces(SIDE)[:8]), width=400),
+        Picture(Text("The first, enlarged", "第一张，放大"), _stretched(made.pictures[0]), width=180),
+        Picture(Text("Real faces", "真实的人脸"), _sheet(faces(SIDE)[:8]), width=360),
     )
     return
 
@@ -174,13 +174,15 @@ def _(kind, made):
         | share of the pictures' variance that is a checkerboard | {number(max(0.0, _score), "upweave.artifacts.score")} |
         | between, at 99 % | {number(max(0.0, _low), "upweave.artifacts.score")} and {number(min(1.0, _high), "upweave.artifacts.score")} |
         | taps of each phase on one axis | {number(_counts, "upweave.coverage")} |
+        | share of the last layer's gains that differs between phases | {number(made.deviation, "upweave.gain_imbalance")} |
         | busiest over quietest pixel, paths through three layers | {number(path_counts(kind).max() / path_counts(kind).min(), "upweave.coverage")} |
 
         Look at k4 s2 p1 without training. Its coverage is perfectly even, the kernel is a multiple of the stride, and yet
         most of the variance is a checkerboard: the features behind a ReLU have a mean, each phase multiplies it by a
         *random gain of its own*, and four different gains are a pattern. Dividing k by s only makes the gains equally
         *large in expectation*. Three remedies make them *equal*, and the pattern is gone: start all phases with the same
-        filter (ICNR), project on equal gains in training, or resize and convolve.
+        filter (ICNR), project on equal gains in training, or resize and convolve. The audit below reads the architecture and
+        the *size* of the gains, so it objects to k3 and k5; random signs are no fault of k4's, but they are the pattern.
 
         After training on a squared error, every variant has learned to undo nearly all of it; k3 keeps the most. A
         discriminator is no such teacher: where gradients from its own strided convolutions are uneven, the pattern is
@@ -194,11 +196,13 @@ def _(kind, made):
         | 图像方差中棋盘所占的比例 | {number(max(0.0, _score), "upweave.artifacts.score")} |
         | 99 % 置信区间 | {number(max(0.0, _low), "upweave.artifacts.score")} 到 {number(min(1.0, _high), "upweave.artifacts.score")} |
         | 一个轴上各相位的抽头数 | {number(_counts, "upweave.coverage")} |
+        | 最后一层的增益中，各相位互不相同的份额 | {number(made.deviation, "upweave.gain_imbalance")} |
         | 三层之后，路径最多与最少的像素之比 | {number(path_counts(kind).max() / path_counts(kind).min(), "upweave.coverage")} |
 
         看看未训练的 k4 s2 p1：覆盖完全均匀，核大小是步长的整数倍，可方差的大部分仍是棋盘。原因是 ReLU 之后的特征均值不为零，每个相位都用
         *自己的随机增益*去乘它，四个不同的增益就成了花纹。让 k 被 s 整除，只能使这些增益*在期望上一样大*。有三种补救办法能让它们真正*相等*，
-        花纹随之消失：让所有相位以同一个滤波器开始（ICNR）、训练中投影到等增益、或者先插值再卷积。
+        花纹随之消失：让所有相位以同一个滤波器开始（ICNR）、训练中投影到等增益、或者先插值再卷积。下面的检查看的是结构和增益的*大小*，
+        所以它反对 k3 和 k5；随机的正负号不算 k4 的错，花纹却正由此而来。
 
         用平方误差训练之后，各种方式都学会了抵消绝大部分花纹，k3 残留最多。判别器却不是这样的老师：它自身的跨步卷积传回的梯度不均匀，
         奖励的恰恰可能是这种花纹。

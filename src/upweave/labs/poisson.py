@@ -92,7 +92,7 @@ def _():
 @app.cell
 def _():
     choice = controls(
-        Choice("line", Text("weights on each axis", "每个轴上的权重"), {k: v[0] for k, v in LINES.items()}, "linear"),
+        Choice("line", Text("weights on each axis", "每个轴上的权重"), {k: v[0] for k, v in LINES.items()}, "repeat"),
         Slider("levels", Text("levels (2ˡ − 1 points)", "层数（2ˡ − 1 个点）"), 3, 6, 5),
         Slider("before", Text("sweeps before", "前光滑次数"), 0, 3, 1),
         Slider("after", Text("sweeps after", "后光滑次数"), 0, 3, 1),
@@ -129,8 +129,8 @@ def _(after, before, levels, line):
         Picture(Text("Field after 1 cycle", "1 个循环后的场"), _scaled(_fields[0]), width=200),
         Picture(Text("Field after 6 cycles", "6 个循环后的场"), _scaled(_fields[-1]), width=200),
         Picture(
-            Text("One coarse value, brought up", "一个粗网格值被送上来"),
-            prolong(np.pad([[1.0]], 2), line) / 2,
+            Text("One value, brought up", "一个粗网格值被送上来"),
+            prolong(np.pad([[1.0]], 2), line),
             Text("the kernel: what the transposed convolution stamps", "核：转置卷积盖下的印记"),
             width=200,
         ),

@@ -225,11 +225,9 @@ def _(choice):
     assert choice is not None
     _x = torch.zeros(1, 3, 64, 64)
     _before, _after = (upweave.audit(skip_model(q), _x).findings for q in (0, 1))
-    mo.vstack(
-        [
-            findings([f for f in _before if f.name != "fragile-size"], Text("p = 0, ends cut off", "p = 0，裁掉末端")),
-            findings([f for f in _after if f.name != "fragile-size"], Text("p = 1", "p = 1")),
-        ]
+    mo.Html(
+        findings([f for f in _before if f.name != "fragile-size"], Text("p = 0, ends cut off", "p = 0，裁掉末端")).text
+        + findings([f for f in _after if f.name != "fragile-size"], Text("p = 1", "p = 1")).text
     )
     return
 

@@ -55,6 +55,7 @@ with app.setup:
     )
 
     def title(spec):
+        """The layer's numbers."""
         a = spec.per_axis(1)[0]
         more = f" o{a.output_padding}" if a.output_padding else ""
         return f"k{a.kernel} s2 p{a.begin}{more}"
@@ -115,18 +116,18 @@ def _(choice):
 
 @app.cell
 def _(large, small, truth):
-    _part = (slice(56, 136),) * 2
-    _half = (slice(28, 68),) * 2
+    _part = (slice(12, 92), slice(40, 120))
+    _half = (slice(6, 46), slice(20, 60))
     _off = large - truth
     pictures(
-        Picture(Text("Small", "小图"), small[_half], width=230),
-        Picture(Text("Enlarged by the layer", "由该层放大"), large[_part], width=230),
-        Picture(Text("Truth", "真值"), truth[_part], width=230),
+        Picture(Text("Small", "小图"), small[_half], width=225),
+        Picture(Text("Enlarged by the layer", "由该层放大"), large[_part], width=225),
+        Picture(Text("Truth", "真值"), truth[_part], width=225),
         Picture(
             Text("Error", "误差"),
             0.5 + 2.5 * _off[_part],
             Text("grey is none; five times stronger than it is", "灰色为零；放大五倍显示"),
-            width=230,
+            width=225,
         ),
     )
     return
@@ -181,7 +182,8 @@ def _(drawing, name, photo, small, spec, truth, weight):
         for m, value in fixed.items():
             y = box[1] + (high - value) / (high - low) * box[3]
             plot.line(box[0], y, box[0] + box[2], y, style="dashed")
-            plot.text(box[0] + box[2], y - 7, names[m], anchor="end", style="small soft")
+            place, anchor = (box[0] + box[2], "end") if m == "nearest" else (box[0] + 4, "start")
+            plot.text(place, y - 7, names[m], anchor=anchor, style="small soft")
         xs = [1.0 + j for j in range(len(found))]
         curve(plot, box, xs, list(found.values()), limits)
         for j, (key, value) in enumerate(found.items()):
@@ -230,8 +232,8 @@ def _(free, large, small, spec, truth, weight):
           from one small pixel.
         - **FSRCNN's k9 s2 p4 o1 is half a pixel off on paper, not in the weights.** Least squares moves the centroid
           back; the outermost row and column serve only for that. k3 has no room to do so, and stays off.
-        - **The best kernel rejects images worse than bilinear**, and is better by a decibel or more: photographs have
-          little power where the images of a white signal would come from, and sharpness there pays.
+        - **From k = 6 on the best kernels reject images worse than bilinear**, and are better by a decibel or more:
+          photographs have little power where the images of a white signal would come from, and sharpness there pays.
         """,
         f"""
         ## 数字说明了什么
@@ -252,7 +254,7 @@ def _(free, large, small, spec, truth, weight):
           四分之一的像素只由一个小图像素得来。
         - **FSRCNN 的 k9 s2 p4 o1 在纸面上偏了半个像素，权重却没有偏。** 最小二乘把重心移了回来，最外面的一行一列只为此服务。k3 没有这个余地，
           所以仍然偏着。
-        - **最优核的镜像抑制不如双线性**，却好出一个分贝以上：照片在会产生镜像的频段能量很小，保留锐度更划算。
+        - **k = 6 起，最优核的镜像抑制不如双线性**，PSNR 却高出一个分贝以上：照片在会产生镜像的频段能量很小，保留锐度更划算。
         """,
     )
     return

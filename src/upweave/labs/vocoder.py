@@ -110,18 +110,11 @@ def _(choice):
 @app.cell
 def _(heard, kind):
     _peak = float(np.abs(heard).max())
-    mo.vstack(
-        [
-            sound(
-                KINDS[kind][0],
-                0.8 * heard / max(_peak, 1e-9) if _peak > 0.8 else heard,
-                RATE,
-                Text("made quieter to fit", "已降低音量以免削波") if _peak > 0.8 else None,
-            ),
-            sound(
-                Text("For comparison: windowed sinc, k = 96", "对照：加窗 sinc，k = 96"), rendered("sinc", 0.0), RATE
-            ),
-        ]
+    _loud = _peak > 0.8
+    _quieter = Text("made quieter to fit", "已降低音量以免削波") if _loud else None
+    mo.Html(
+        sound(KINDS[kind][0], heard * 0.8 / _peak if _loud else heard, RATE, _quieter).text
+        + sound(Text("For comparison: windowed sinc", "对照：加窗 sinc"), rendered("sinc", 0.0), RATE).text
     )
     return
 
@@ -210,7 +203,7 @@ def _(heard, kind, offset, spec):
         | taps of each phase | {number(upweave.coverage(spec), "upweave.coverage")} |
         | strongest phase over weakest | {number(_gain, "upweave.gain_imbalance")} dB |
         | image rejection | {number(upweave.image_rejection(spec, weight(kind)).typical, "upweave.image_rejection")} dB |
-        | whistles at 2, 4, 6, 8 kHz, constant · |H(2πm/s)| / s | {number(_theory, "upweave.frequency_response")} |
+        | whistles at 2, 4, 6, 8 kHz, constant · ∣H(2πm/s)∣ / s | {number(_theory, "upweave.frequency_response")} |
         | the same, measured in the first pause | {show(_measured)} |
 
         Two defects that pictures mix up can be told apart by ear:
@@ -231,7 +224,7 @@ def _(heard, kind, offset, spec):
         | 每个相位的抽头数 | {number(upweave.coverage(spec), "upweave.coverage")} |
         | 最强相位与最弱相位之比 | {number(_gain, "upweave.gain_imbalance")} dB |
         | 镜像抑制 | {number(upweave.image_rejection(spec, weight(kind)).typical, "upweave.image_rejection")} dB |
-        | 2、4、6、8 kHz 的啸叫幅度：常数 · |H(2πm/s)| / s | {number(_theory, "upweave.frequency_response")} |
+        | 2、4、6、8 kHz 的啸叫幅度：常数 · ∣H(2πm/s)∣ / s | {number(_theory, "upweave.frequency_response")} |
         | 在第一个停顿处实测 | {show(_measured)} |
 
         有两种缺陷，在图像里混在一起，用耳朵却能分开：

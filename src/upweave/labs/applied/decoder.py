@@ -18,7 +18,8 @@ import numpy.typing as npt
 from ... import nn as unn
 from ...artifacts import score
 from ...ops.conv_transpose import conv_transpose
-from ...spec import ConvTranspose
+from ...spec import ConvTranspose, ResizeConv
+from ...theory.gain import gain_imbalance
 from ..text import Text
 from .data import faces
 
@@ -104,6 +105,17 @@ class Decoded:
         """Share of the variance of all pictures that repeats with period 2, and what noise alone may make of it."""
         found = score(self.pictures, 2)
         return float(found.imbalance), float(found.low), float(found.high)
+
+    @property
+    def deviation(self) -> float:
+        """The share of the last layer's gains that differs between its phases, signs included: 0 is none, 1 is all."""
+        from torch import nn
+
+        last = self.module[-2]
+        if isinstance(last, nn.Sequential):  # a resize and a convolution
+            return gain_imbalance(ResizeConv(3, 2, 1, mode="nearest"), last[1].weight.detach().numpy()).deviation
+        spec = ConvTranspose(last.kernel_size, last.stride, last.padding, last.output_padding)
+        return gain_imbalance(spec, last.weight.detach().numpy()).deviation
 
 
 @lru_cache(maxsize=16)
