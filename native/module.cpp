@@ -67,13 +67,6 @@ int lanes(const Target& t, Dtype d) { return d == Dtype::float64 ? t.lanes_doubl
 size_t sum_size(Dtype d) { return d == Dtype::float64 ? 8 : 4; }
 size_t element_size(Dtype d) { return d == Dtype::float64 ? 8 : d == Dtype::float32 ? 4 : 2; }
 
-// Weights in the order of one kernel.
-struct Packed {
-    std::unique_ptr<void, void (*)(void*)> memory{nullptr, std::free};
-    int64_t bytes = 0;
-    bool finite = true;  // products with padding are skipped by definition; with an infinite weight 0 · ∞ would show
-};
-
 // Fresh output above a few MiB costs more in page faults than in arithmetic: ask for huge pages before the first touch.
 void huge_pages(void* at, size_t bytes) {
 #if defined(__linux__) && defined(MADV_HUGEPAGE)
@@ -86,6 +79,31 @@ void huge_pages(void* at, size_t bytes) {
     (void)bytes;
 #endif
 }
+
+// Weights in the order of one kernel.
+struct Packed {
+    std::unique_ptr<void, void (*)(void*)> memory{nullptr, std::free};
+    int64_t bytes;
+    bool finite = true;  // products with padding are skipped by definition; with an infinite weight 0 · ∞ would show
+
+    explicit Packed(size_t size) : bytes(static_cast<int64_t>(size)) {
+        memory.reset(std::aligned_alloc(64, (size + 64 + 63) / 64 * 64));
+        if (!memory) throw std::bad_alloc();
+        if (size > (size_t{4} << 20)) huge_pages(memory.get(), size);
+    }
+
+    void check(Dtype dtype, int64_t count, int threads) {
+        const int64_t part = 1 << 14, parts = (count + part - 1) / part;
+        std::atomic<bool> all{true};
+        parallel(parts, threads, std::max<int64_t>(1, parts / (8 * threads)), [&](int64_t i) {
+            const char* at = static_cast<const char*>(memory.get()) + static_cast<size_t>(i * part) * sum_size(dtype);
+            if (!all_finite(dtype, at, std::min(part, count - i * part))) all = false;
+        });
+        finite = all;
+    }
+};
+
+int team(int threads) { return threads > 0 ? threads : default_threads(); }
 
 template <class P> P* pointer(uint64_t address) { return reinterpret_cast<P*>(static_cast<uintptr_t>(address)); }
 
@@ -104,41 +122,34 @@ public:
     }
 
     Packed* pack(uint64_t weight, int threads) const {  // owned by the caller
-        auto packed = std::make_unique<Packed>();
         const size_t size = static_cast<size_t>(tables_.packed_size) * sum_size(tables_.geo.dtype);
-        packed->bytes = static_cast<int64_t>(size);
-        packed->memory.reset(std::aligned_alloc(64, (size + 64 + 63) / 64 * 64));
-        if (!packed->memory) throw std::bad_alloc();
-        if (size > (size_t{4} << 20)) huge_pages(packed->memory.get(), size);
+        auto packed = std::make_unique<Packed>(size);
         nb::gil_scoped_release release;
         const int64_t units = tables_.geo.groups * tables_.block_count;
-        char* to = static_cast<char*>(packed->memory.get());
-        const int64_t part = 1 << 14, parts = (tables_.packed_size + part - 1) / part;
         const int many = size < (1 << 16) ? 1 : team(threads);
-        std::atomic<bool> finite{true};
         parallel(units, many, std::max<int64_t>(1, units / 64),
-                 [&](int64_t unit) { target_.pack(tables_, pointer<void>(weight), to, unit, unit + 1); });
-        parallel(parts, many, std::max<int64_t>(1, parts / (8 * many)), [&](int64_t i) {
-            const size_t first = static_cast<size_t>(i * part) * sum_size(tables_.geo.dtype);
-            if (!all_finite(tables_.geo.dtype, to + first, std::min(part, tables_.packed_size - i * part))) finite = false;
-        });
-        packed->finite = finite;
+                 [&](int64_t unit) { target_.pack(tables_, pointer<void>(weight), packed->memory.get(), unit, unit + 1); });
+        packed->check(tables_.geo.dtype, tables_.packed_size, many);
         return packed.release();
     }
 
-    // `packed` is what `pack` of a kernel with the same `layout` returned for this weight.
-    void run(uint64_t source, uint64_t weight, const Packed& packed, uint64_t bias, uint64_t result, int threads) const {
-        if (tables_.geo.batch == 0) return;
+    // `packed` is what `pack` of a kernel with the same `layout` returned for this weight. True: the outputs are there.
+    bool run(uint64_t source, uint64_t weight, const Packed& packed, uint64_t bias, uint64_t result, int threads) const {
+        if (tables_.geo.batch == 0) return true;
         if (packed.bytes != static_cast<int64_t>(tables_.packed_size * sum_size(tables_.geo.dtype)))
             throw std::invalid_argument("native core: these weights were packed for another kernel");
         nb::gil_scoped_release release;
         const Arguments args{pointer<void>(source), packed.memory.get(), pointer<void>(bias), pointer<void>(result)};
         if (output_bytes_ >= (size_t{4} << 20)) huge_pages(args.result, output_bytes_);
-        if (!packed.finite) return direct(tables_.geo, args.source, pointer<void>(weight), args.bias, args.result, team(threads));
+        if (!packed.finite) {
+            direct(tables_.geo, args.source, pointer<void>(weight), args.bias, args.result, team(threads));
+            return true;
+        }
         const int64_t items = tables_.geo.groups * tables_.chunks * tables_.tiles;
         const int many = work_ < 2e5 ? 1 : team(threads);
         parallel(items, many, std::max<int64_t>(1, items / (16 * many)),
                  [&](int64_t item) { target_.run(tables_, args, item); });
+        return true;
     }
 
     // Kernels with equal layouts read equally packed weights.
@@ -161,11 +172,60 @@ public:
     const Tables& tables() const { return tables_; }
 
 private:
-    static int team(int threads) { return threads > 0 ? threads : default_threads(); }
-
     const Target& target_;
     Tables tables_;
     double work_;
+    size_t output_bytes_;
+};
+
+// The same by Winograd's way, which may have to give up.
+class WinogradKernel {
+public:
+    WinogradKernel(const std::string& target, const Geometry& geo, const WinogradBlocks& blocks)
+        : target_(target_named(target)), tables_(make_winograd_tables(geo, blocks, target_.lanes_float)) {
+        output_bytes_ = static_cast<size_t>(geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2]) * 4;
+    }
+
+    Packed* pack(uint64_t weight, int threads) const {
+        auto packed = std::make_unique<Packed>(static_cast<size_t>(tables_.packed_size) * 4);
+        nb::gil_scoped_release release;
+        std::atomic<bool> tame{true};
+        parallel(tables_.geo.groups * tables_.chunks, team(threads), 1, [&](int64_t unit) {
+            if (!target_.winograd_pack(tables_, pointer<void>(weight), packed->memory.get(), unit)) tame = false;
+        });
+        packed->finite = tame;
+        return packed.release();
+    }
+
+    // False if a weight or a sample is not finite, or so large that its sums may not be: the outputs are unusable then.
+    bool run(uint64_t source, uint64_t, const Packed& packed, uint64_t bias, uint64_t result, int threads) const {
+        if (tables_.geo.batch == 0) return true;
+        if (packed.bytes != tables_.packed_size * 4)
+            throw std::invalid_argument("native core: these weights were packed for another kernel");
+        if (!packed.finite) return false;
+        nb::gil_scoped_release release;
+        const Arguments args{pointer<void>(source), packed.memory.get(), pointer<void>(bias), pointer<void>(result)};
+        if (output_bytes_ >= (size_t{4} << 20)) huge_pages(args.result, output_bytes_);
+        std::atomic<bool> tame{true};
+        const int many = team(threads);
+        parallel(tables_.items, many, std::max<int64_t>(1, tables_.items / (16 * many)), [&](int64_t item) {
+            if (tame.load(std::memory_order_relaxed) && !target_.winograd_run(tables_, args, item)) tame = false;
+        });
+        return tame;
+    }
+
+    std::string layout() const {
+        std::string key = std::string("winograd/") + target_.name;
+        for (auto& axis : tables_.axis) key += "/" + std::to_string(axis.cells) + "," + std::to_string(axis.stride);
+        return key;
+    }
+
+    int64_t workspace() const { return tables_.workspace(); }
+    int64_t items() const { return tables_.items; }
+
+private:
+    const Target& target_;
+    WinogradTables tables_;
     size_t output_bytes_;
 };
 
@@ -235,6 +295,17 @@ NB_MODULE(_native, m) {
         .def_prop_ro("workspace", &Kernel::workspace)
         .def_prop_ro("items", &Kernel::items)
         .def_prop_ro("block", [](const Kernel& k) { return k.tables().block; });
+    nb::class_<WinogradKernel>(m, "WinogradKernel")
+        .def("__init__",
+             [](WinogradKernel* self, const std::string& target, const Geometry& geo, const Three& cells, int64_t tile_rows,
+                int64_t tiles, int64_t shares) {
+                 new (self) WinogradKernel(target, geo, WinogradBlocks{{cells[0], cells[1], cells[2]}, tile_rows, tiles, shares});
+             })
+        .def("pack", &WinogradKernel::pack)
+        .def("run", &WinogradKernel::run)
+        .def_prop_ro("layout", &WinogradKernel::layout)
+        .def_prop_ro("workspace", &WinogradKernel::workspace)
+        .def_prop_ro("items", &WinogradKernel::items);
     m.def("weight_gradient", &weight_gradient);
     m.def("targets", &target_names);
     m.def("tile", [](const std::string& name) {

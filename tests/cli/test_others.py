@@ -1,7 +1,8 @@
-"""`upweave rules`, `explain`, `sizes`, `design`, and the options as values."""
+"""`upweave rules`, `explain`, `sizes`, `design`, `lab`, and the options as values."""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from tests.cli.conftest import Upweave
 from upweave import __version__
 from upweave.audit import all_rules
 from upweave.cli.inputs import Input, arguments, codes, literal, parse_input, shapes
+from upweave.labs import LABS
 
 
 def test_version_and_help(upweave: Upweave) -> None:
@@ -19,7 +21,7 @@ def test_version_and_help(upweave: Upweave) -> None:
     assert "Commands:" in upweave("--help").out
     assert upweave("--help").code == 0
     assert upweave().code == 2
-    for name in ("audit", "explain", "rules", "sizes", "design", "score"):
+    for name in ("audit", "explain", "rules", "sizes", "design", "score", "lab"):
         assert upweave(name, "--help").out.startswith(f"Usage: upweave {name}")
 
 
@@ -31,6 +33,17 @@ def test_rules(upweave: Upweave) -> None:
         assert (entry["code"], entry["name"], entry["level"]) == (rule.code, rule.name, str(rule.level))
         assert rule.name in text
         assert f"| {rule.code} | `{rule.name}` |" in table
+
+
+def test_lab(upweave: Upweave, monkeypatch: pytest.MonkeyPatch) -> None:
+    listed = upweave("lab", "--list")
+    assert listed.code == 0
+    assert [line.split()[0] for line in listed.out.splitlines()] == [lab.name for lab in LABS]
+    assert "no lab is called 'nothing'" in upweave("lab", "nothing").error
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    missing = upweave("lab", "matrix")
+    assert missing.code == 2
+    assert missing.error == "the labs need marimo and anywidget and markdown: pip install 'upweave[labs]'"
 
 
 @pytest.mark.parametrize("text", ["UW101", "uw101", "uneven-coverage"])

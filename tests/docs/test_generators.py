@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from scripts import identities_docs
 from scripts.readme_rules import BLOCK, ROOT, ZH, table
 from scripts.rules_docs import GROUPS, overview
@@ -66,3 +68,14 @@ def test_every_identity_has_its_page_and_its_row() -> None:
         assert text.startswith(f"# {name}\n\n*{'safe' if identity.safety == 'safe' else 'changes outputs'} · ")
         assert text.index("## What it matches") < text.index("## Safety")
         assert listing.count(f"| [`{name}`]({name}.md) | {identity.summary} |") == 1
+
+
+def test_the_page_of_the_labs_lists_them() -> None:
+    pytest.importorskip("marimo")
+    from scripts import labs_docs
+    from upweave.labs import LABS
+
+    text = (ROOT / "docs/labs/index.md").read_text("utf-8")
+    assert text.count(labs_docs.MARK) == 1
+    for lab in LABS:
+        assert f"]({lab.name}/index.html)" in labs_docs.rows()

@@ -117,3 +117,16 @@ LIT = "figure => [...figure.querySelectorAll('[data-mark].on')].map(e => e.datas
 OVERFLOW = """() => { const a = document.querySelector('#App') || document.documentElement;
   return a.scrollWidth - a.clientWidth; }"""
 """How many pixels a page is too wide."""
+
+REPAINT = """([control, value, figure]) => new Promise((done) => {
+  const find = (css) => [...document.querySelectorAll('marimo-anywidget')].map(e => e.shadowRoot)
+    .flatMap(r => r ? [...r.querySelectorAll(css)] : []);
+  const box = find('.figure')[figure], input = find(`[data-control='${control}']`)[0];
+  const began = performance.now();
+  const painted = () => requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
+  new MutationObserver((_, me) => { me.disconnect(); painted(); })
+    .observe(box, { attributes: true, attributeFilter: ['data-paints'] });
+  input.value = value;
+  input.dispatchEvent(new Event('input', { bubbles: true }));
+})"""
+"""Milliseconds from a slider's input event until the figure has been drawn and painted."""

@@ -144,8 +144,8 @@ def test_torch_imported_after_the_core_was_used() -> None:
         torch.set_num_threads(threads)
         assert native.default_threads() == threads
         assert np.array_equal(work(), before)
-        assert torch.equal(upweave.conv_transpose(torch.from_numpy(x), torch.from_numpy(w), stride=2, padding=1),
-                           torch.from_numpy(before))
+        y = upweave.conv_transpose(torch.from_numpy(x), torch.from_numpy(w), stride=2, padding=1)
+        assert np.linalg.norm(y.numpy() - before) < 1e-6 * np.linalg.norm(before)  # a kept weight may go another way
     print(first, native.pool())
 """
     )

@@ -54,7 +54,8 @@ class StandIn:
     def forward(
         self, p: Problem, dtype: str, channels_last: bool, x: int, weight: int, bias: int, y: int,
         activation: str = "none", slope: float = 0.01, threads: int = 0, packed: Any = None,
-    ) -> None:  # fmt: skip
+        precise: bool = True,
+    ) -> bool:  # fmt: skip
         self.calls.append("forward packed" if packed is not None else "forward")
         w = packed.weight if packed is not None else view(weight, p.weight_shape, dtype)
         b = view(bias, (p.c_out,), dtype) if bias else None
@@ -63,11 +64,14 @@ class StandIn:
             p.stride, p.padding, p.output_padding, p.groups, p.dilation,
         )  # fmt: skip
         view(y, p.output_shape, dtype, channels_last).copy_(aten.activate(found, activation, slope))
+        return True
 
-    def pack_key(self, p: Problem, dtype: str, channels_last: bool) -> Any:
-        return p.stride, p.padding, p.groups, p.dilation, channels_last
+    def pack_key(self, p: Problem, dtype: str, channels_last: bool, threads: int = 0, precise: bool = True) -> Any:
+        return p.stride, p.padding, p.groups, p.dilation, channels_last, precise
 
-    def pack(self, p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0) -> Packed:
+    def pack(
+        self, p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0, precise: bool = True
+    ) -> Packed:
         self.calls.append("pack")
         copy = view(weight, p.weight_shape, dtype).clone()
         return Packed(copy, copy.nbytes)

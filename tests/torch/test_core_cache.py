@@ -15,6 +15,7 @@ import torch.nn.functional as F
 import upweave
 from upweave.nn import ConvTranspose1d, ConvTranspose2d
 from upweave.ops import native
+from upweave.ops.problem import problem
 from upweave.ops.torch import PACKED
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=f"native core not available: {native.why_not()}")
@@ -140,7 +141,7 @@ def test_memory_is_freed_with_the_weight(packings: Packings) -> None:
 
 
 def test_lengths_share_one_packing(packings: Packings) -> None:
-    """Two hundred lengths, and two layers that share a weight: it is arranged once."""
+    """Two hundred lengths, and two layers that share a weight: it is arranged once for each way of computing."""
     torch.manual_seed(0)
     one, other = (ConvTranspose1d(48, 24, 16, 8, 4) for _ in range(2))
     other.weight = one.weight
@@ -150,7 +151,9 @@ def test_lengths_share_one_packing(packings: Packings) -> None:
             for each in (one, other):
                 got, want = each(x), F.conv_transpose1d(x.double(), each.weight.double(), each.bias.double(), 8, 4)
                 assert (got - want).norm() < 1e-6 * want.norm()
-    assert packings.number == 1
+    problems = [problem((1, 48, n), (48, 24, 16), (24,), stride=8, padding=4) for n in range(57, 257)]
+    ways = {native.pack_key(p, "float32", False) for p in problems}
+    assert packings.number == len(ways) <= 3  # the direct loops, and tiles of three and of four cells
 
 
 def test_threads_that_share_a_weight(packings: Packings) -> None:
@@ -195,7 +198,9 @@ class TestOut:
         assert (out.double() - want).norm() < {torch.float32: 1e-6, torch.float64: 1e-12}.get(dtype, 1e-2) * want.norm()
         one = torch.empty(16, 10, 12, dtype=dtype)
         upweave.conv_transpose(x[1], weight, bias, stride=2, padding=1, activation="relu", out=one)
-        torch.testing.assert_close(one, out[1])
+        # another batch may go another way: the same but for rounding
+        near = {torch.float32: 1e-6, torch.float64: 1e-12}.get(dtype, 1e-2)
+        assert (one - out[1]).double().norm() < near * want[1].norm()
 
     @pytest.mark.parametrize("backend", ["torch", "numpy", "reference"])
     def test_other_backends_fill_it(self, backend: str) -> None:

@@ -17,7 +17,11 @@ LANGUAGES = click.Choice(("en", "zh"))
 @click.option("--lang", type=LANGUAGES, help="Language of the page. Default: the browser's; L changes it.")
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Only serve; open the address that is printed yourself.")
-def command(name: str | None, listed: bool, lang: str | None, port: int, no_browser: bool) -> int:
+@click.option("--export", "folder", type=click.Path(file_okay=False), metavar="DIR", help="Save them as HTML and exit.")
+@click.option("--force", is_flag=True, help="With --export: write over files that exist.")
+def command(
+    name: str | None, listed: bool, lang: str | None, port: int, no_browser: bool, folder: str | None, force: bool
+) -> int:
     """Open the lab NAME, or the list of all of them.
 
     \b
@@ -37,6 +41,12 @@ def command(name: str | None, listed: bool, lang: str | None, port: int, no_brow
     missing = [m for m in ("marimo", "anywidget", "markdown") if importlib.util.find_spec(m) is None]
     if missing:
         raise UpweaveError(f"the labs need {' and '.join(missing)}: pip install 'upweave[labs]'")
+    if folder is not None:
+        from ..labs.export import export
+
+        for path in export(folder, [name] if name else None, force=force):
+            click.echo(path)
+        return 0
     from ..labs.serve import server
 
     running, listening = server(port)

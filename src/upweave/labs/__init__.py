@@ -29,6 +29,15 @@ class Lab:
 
 LABS: tuple[Lab, ...] = (
     Lab(
+        "explorer",
+        Text("Explorer", "探索器"),
+        Text("Explorer", "探索器"),
+        Text(
+            "One layer seen from every side at once: stamps, windows, matrix, coverage, phases, grids, spectrum.",
+            "同时从各个角度看一个层：印记、窗口、矩阵、覆盖、相位、网格、频谱。",
+        ),
+    ),
+    Lab(
         "matrix",
         Text("1 · The matrix and its transpose", "1 · 矩阵与转置"),
         Text("1 Matrix", "1 矩阵"),

@@ -2,7 +2,8 @@
 
 Everything here takes addresses (ints) of memory that is contiguous in its layout; shapes were checked by `problem`.
 No torch is imported. Set `UPWEAVE_NATIVE=0` to do without the core, `UPWEAVE_ISA` to one of `targets()` to choose its
-instruction set; both are read once, when the core is first asked for.
+instruction set, `UPWEAVE_WINOGRAD=0` to have every product of the definition made; they are read once, when the core is
+first asked for.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from . import winograd
 from .activation import ACTIVATIONS
 from .problem import Problem
 from .schedule import schedule
@@ -25,6 +27,7 @@ class _Core(NamedTuple):
     module: Any
     isa: str
     why_not: str
+    winograd: bool = True
 
 
 @lru_cache(maxsize=1)
@@ -41,7 +44,7 @@ def _core() -> _Core:
     isa = os.environ.get("UPWEAVE_ISA", "") or here[0]
     if isa not in here:
         return _Core(None, "", f"UPWEAVE_ISA={isa} is not among this build's and processor's: {', '.join(here)}")
-    return _Core(_native, isa, "")
+    return _Core(_native, isa, "", os.environ.get("UPWEAVE_WINOGRAD", "") != "0")
 
 
 def available() -> bool:
@@ -84,6 +87,40 @@ class Compiled(NamedTuple):
     layout: str
 
 
+@lru_cache(maxsize=2048)
+def chosen(
+    p: Problem,
+    dtype: str,
+    channels_last: bool = False,
+    activation: str = "none",
+    slope: float = 0.01,
+    threads: int = 1,
+    isa: str = "",
+    precise: bool = True,
+    packs: bool = False,
+) -> Compiled:
+    """The kernel that is expected to be the fastest, kept: of the direct loops, or of Winograd's way.
+
+    `precise=False` allows tiles that lose up to a digit of float32 (see `winograd`); `packs`: the weight is new in
+    every call. Where the kernel's `run` returns False, the one of `compiled` takes every number.
+    """
+    core = _core()
+    if core.module is None:
+        raise RuntimeError(f"native core not available: {core.why_not}")
+    isa = isa or core.isa
+    found = winograd.choose(
+        p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
+        packs=packs,
+    )  # fmt: skip
+    if not isinstance(found, winograd.Winograd) or not core.winograd:
+        return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
+    kernel = core.module.WinogradKernel(
+        isa, _geometry(p, dtype, channels_last, FORWARD, activation, slope),
+        found.cells, found.tile_rows, found.tiles, found.shares,
+    )  # fmt: skip
+    return Compiled(kernel, kernel.layout)
+
+
 @lru_cache(maxsize=1024)
 def compiled(
     p: Problem,
@@ -95,18 +132,18 @@ def compiled(
     threads: int = 1,
     isa: str = "",
 ) -> Compiled:
-    """The kernel for a problem, kept; building one takes tens of microseconds and looks at no data."""
+    """The direct loops' kernel for a problem, kept; building one takes tens of microseconds and looks at no data."""
     core = _core()
     if core.module is None:
         raise RuntimeError(f"native core not available: {core.why_not}")
     isa = isa or core.isa
-    choice = schedule(
+    found = schedule(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype),
         direction="forward" if direction == FORWARD else "grad_input",
     )  # fmt: skip
     kernel = core.module.Kernel(
         isa, _geometry(p, dtype, channels_last, direction, activation, slope),
-        choice.images, choice.rows, choice.tile_rows, choice.tile, choice.channels, choice.chunk,
+        found.images, found.rows, found.tile_rows, found.tile, found.channels, found.chunk,
     )  # fmt: skip
     return Compiled(kernel, kernel.layout)
 
@@ -142,30 +179,38 @@ def forward(
     slope: float = 0.01,
     threads: int = 0,
     packed: Any = None,
-) -> None:
+    precise: bool = True,
+) -> bool:
     """y = activation(conv_transpose(x, weight) + bias); x and y in the same layout, weight in PyTorch's; bias may be 0.
 
     `threads` 0 asks torch, if it is loaded, or the machine. `packed`: what `pack` returned for this weight, or None;
-    with it, `weight` is read only if it is not finite (`packed.finite`), and may be 0 otherwise.
+    with it, `weight` may be 0. It is read then only if there are numbers that are not finite, in the weight or, for
+    Winograd's way, in the input: False says that it would have to be read and is 0.
     """
-    kernel = compiled(p, dtype, channels_last, activation, slope, FORWARD, threads or default_threads()).kernel
-    if packed is None:
-        packed = kernel.pack(weight, threads)
-    kernel.run(x, weight, packed, bias, y, threads)
+    threads = threads or default_threads()
+    kernel = chosen(p, dtype, channels_last, activation, slope, threads, "", precise, packed is None).kernel
+    if kernel.run(x, weight, kernel.pack(weight, threads) if packed is None else packed, bias, y, threads):
+        return True
+    if not weight:
+        return False
+    direct = compiled(p, dtype, channels_last, activation, slope, FORWARD, threads).kernel
+    return bool(direct.run(x, weight, direct.pack(weight, threads), bias, y, threads))
 
 
-def pack(p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0) -> Any:
+def pack(
+    p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0, precise: bool = True
+) -> Any:  # fmt: skip
     """The weight in the order in which the kernel reads it, with its size in `nbytes`.
 
     It fits every problem with the same `pack_key`: another batch or another size mostly has the same.
     """
-    found = compiled(p, dtype, channels_last, threads=threads or default_threads())
-    return found.kernel.pack(weight, threads)
+    threads = threads or default_threads()
+    return chosen(p, dtype, channels_last, threads=threads, precise=precise).kernel.pack(weight, threads)
 
 
-def pack_key(p: Problem, dtype: str, channels_last: bool, threads: int = 0) -> str:
+def pack_key(p: Problem, dtype: str, channels_last: bool, threads: int = 0, precise: bool = True) -> str:
     """Problems with equal keys read equally packed weights."""
-    return compiled(p, dtype, channels_last, threads=threads or default_threads()).layout
+    return chosen(p, dtype, channels_last, threads=threads or default_threads(), precise=precise).layout
 
 
 def grad_input(p: Problem, dtype: str, gy: int, weight: int, gx: int, threads: int = 0) -> None:

@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..errors import BackendError
-from . import vectorised
+from . import vectorised, winograd
 from .native import DTYPES
 from .problem import Problem
-from .schedule import schedule
 from .triton import choose as triton
 from .triton.choice import DTYPES as TRITON_DTYPES
 from .triton.machine import H100, Gpu
@@ -152,7 +151,7 @@ def plan(
         name, reason = _on_gpu(problem, dtype, backend, reason, tf32)
     algorithm = {"numpy": vectorised.algorithm(problem), "torch": "aten", "reference": "loops"}.get(name, "")
     if name == "native":
-        chosen = schedule(problem, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
+        chosen = winograd.choose(problem, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
         algorithm, reason = chosen.algorithm, f"{reason}; {chosen.algorithm}: {chosen.why}"
     elif name == "triton":
         found = triton.choose(problem, dtype=dtype, channels_last=channels_last, tf32=tf32, gpu=gpu)

@@ -224,16 +224,16 @@ def _chunks(job: _Job, tiles: int) -> set[int]:
     """Output channels of an item: all, unless there would be too few items to share out evenly."""
     if tiles * job.conv_groups >= 16 * job.threads:
         return {job.produce}
-    chunks = {_even(job.produce, -(-job.produce // n)) for n in (1, job.threads, 3 * job.threads)}
+    chunks = {even(job.produce, -(-job.produce // n)) for n in (1, job.threads, 3 * job.threads)}
     # the outputs of a large image leave room for few channels at a time
-    return chunks | {_even(job.produce, job.height)} if job.images else chunks
+    return chunks | {even(job.produce, job.height)} if job.images else chunks
 
 
 def _tiles_of_offsets(job: _Job) -> Iterator[_Tile]:
     """phase_gemm: any positions, a copy for each offset. The first copy of a piece waits for memory."""
     width = job.axes[-1].count
     for vectors in (1, 2, 3, 4, 6, 8):
-        columns = -(-_even(job.positions, vectors * job.lanes) // job.lanes) * job.lanes
+        columns = -(-even(job.positions, vectors * job.lanes) // job.lanes) * job.lanes
         runs = columns / width + (0.5 if width > 1 else 0)
         piece = -(-min(width, columns) // job.lanes)
         pack = runs * (20 + 4 * piece + (job.offsets - 1) * (8 + 3 * piece))
@@ -258,8 +258,8 @@ def _tiles_of_rows(job: _Job) -> Iterator[_Tile]:
     height = outer[-1].count if outer else 1
     depth = math.prod(a.count for a in outer[:-1])
     planes = outer[0].offsets if len(outer) == 2 else 1
-    for width in {_even(last.count, n) for n in (64, 128, 256, 512)}:
-        for rows in {_even(height, n) for n in (1, 2, 4, 8, 16, 32)}:
+    for width in {even(last.count, n) for n in (64, 128, 256, 512)}:
+        for rows in {even(height, n) for n in (1, 2, 4, 8, 16, 32)}:
             # One line over all rows, or a line for each: `make_tables` decides by the same rule.
             padded = -(-width // job.lanes) * job.lanes
             line = -(-((rows - 1) * (width + last.span) + width) // job.lanes) * job.lanes
@@ -277,7 +277,7 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     """The schedule with these tiles and output channels, its panel as large as fits, and its price."""
     # the panel of many samples is read once for each block of channels, in order: it need not stay close
     most = (4 if job.images else 1) * PANEL
-    channels = _even(job.reduce, most // (job.itemsize * tile.panel))
+    channels = even(job.reduce, most // (job.itemsize * tile.panel))
     panels = -(-job.reduce // channels)
     multiply = 0.0
     packed = math.prod(a.weights for a in job.axes)
@@ -323,6 +323,6 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     return Schedule(name, why, False, True, tile.rows, tile.width, channels, chunk, cycles)
 
 
-def _even(total: int, most: int) -> int:
+def even(total: int, most: int) -> int:
     """The size of the parts of `total` when it is shared evenly over as few parts of at most `most` as possible."""
     return -(-total // -(-total // max(1, most)))

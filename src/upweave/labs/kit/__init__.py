@@ -2,7 +2,7 @@
 
 from ..text import Text, same
 from .code import code
-from .controls import Choice, Numbers, Preset, Slider, Switch, controls
+from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, stretch
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
@@ -16,6 +16,7 @@ from .words import both, formula
 
 __all__ = [
     "Choice",
+    "File",
     "Numbers",
     "Panel",
     "PathTable",
@@ -48,6 +49,7 @@ __all__ = [
     "short",
     "show",
     "sound",
+    "stretch",
     "table",
     "transposed",
     "wav",

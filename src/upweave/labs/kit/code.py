@@ -98,9 +98,9 @@ def jax(spec: ConvTranspose, rank: int, channels: tuple[int, int]) -> str:
         "def layer(x, w):\n"
         "    return jax.lax.conv_general_dilated(\n"
         f"        x, jnp.flip(w, {axes}),\n"
-        f"        window_strides={_tuple((1,) * rank)},\n"
+        f"        window_strides={(1,) * rank},\n"
         f"        padding={pads},\n"
-        f"        lhs_dilation={_tuple(_all(spec, 'stride', rank))}, rhs_dilation={_tuple(_all(spec, 'dilation', rank))},\n"
+        f"        lhs_dilation={_all(spec, 'stride', rank)}, rhs_dilation={_all(spec, 'dilation', rank)},\n"
         f'        dimension_numbers=("NC{spatial}", "IO{spatial}", "NC{spatial}"),\n'
         "    )\n"
     )

@@ -73,7 +73,20 @@ class Preset:
     value: str = ""
 
 
-Control: TypeAlias = Slider | Choice | Numbers | Switch | Preset
+@dataclass(frozen=True)
+class File:
+    """A file that the reader opens, of one of these suffixes; its value has "name" and "data" (base64), or is empty.
+
+    It belongs into `controls` of its own: all values of a group are sent together.
+    """
+
+    name: str
+    label: Text
+    suffixes: tuple[str, ...]
+    value: Mapping[str, str] = field(default_factory=dict)
+
+
+Control: TypeAlias = Slider | Choice | Numbers | Switch | Preset | File
 
 
 class Controls(Widget):
@@ -93,11 +106,21 @@ def controls(*items: Control) -> Any:
     return in_page(Controls(items=[_item(i) for i in items], values={i.name: _value(i) for i in items}))
 
 
+def stretch(element: Any, name: str, high: int) -> None:
+    """Let the slider of that name go up to `high`; its value follows if it is beyond."""
+    items = [dict(i, high=high) if i["name"] == name else i for i in element.items]
+    if items != element.items:
+        element.items = items
+        element.values = {**element.values, name: min(element.values[name], high)}
+
+
 def _value(item: Control) -> Any:
     if isinstance(item, Slider) and not item.low <= item.value <= item.high:
         raise UpweaveError(f"{item.name} = {item.value} is not between {item.low} and {item.high}")
     if isinstance(item, (Choice, Preset)) and item.value and item.value not in item.options:
         raise UpweaveError(f"{item.name}: {item.value!r} is none of {', '.join(item.options)}")
+    if isinstance(item, File):
+        return dict(item.value)
     return [float(v) for v in item.value] if isinstance(item, Numbers) else item.value
 
 
@@ -105,6 +128,8 @@ def _item(item: Control) -> dict[str, Any]:
     out: dict[str, Any] = {"kind": type(item).__name__.lower(), "name": item.name, "label": item.label.pair}
     if isinstance(item, Slider):
         out |= {"low": item.low, "high": item.high, "below": list(item.below)}
+    if isinstance(item, File):
+        out["suffixes"] = list(item.suffixes)
     if isinstance(item, Numbers):
         out |= {"least": item.least, "most": item.most}
     if isinstance(item, (Choice, Preset)):

@@ -16,7 +16,7 @@ def row(
     panel: Panel,
     x: float,
     y: float,
-    values: Sequence[Any],
+    values: Sequence[Any] | npt.NDArray[Any],
     side: float = 34,
     *,
     name: str = "",
@@ -50,7 +50,12 @@ def row(
         if fill is not None and fill[j]:
             panel.rect(left, top, side, side, value=0.75 * fill[j])
         if value is not None:
-            panel.text(left + side / 2, top + side / 2, short(value), style="small" if len(short(value)) > 4 else None)
+            panel.text(
+                left + side / 2,
+                top + side / 2,
+                short(value),
+                style="small" if side < 30 or len(short(value)) > 4 else None,
+            )
 
 
 def table(
@@ -87,7 +92,7 @@ def table(
             continue
         if value:
             panel.rect(left + 1, top + 1, side - 2, side - 2, value=0.3 * value / scale, style="shade")
-        if side >= 20:
+        if side >= 20 and 5.8 * len(short(value)) <= side:
             panel.text(left + side / 2, top + side / 2, short(value), style="small" if side < 30 else None)
 
 

@@ -7,6 +7,7 @@ cell is on all paths that leave it, a matrix entry on its one path. Two marks ar
 
     one axis     on = [4, 7]             paths 4 and 7
     two axes     on = [[4, 7], [1]]      every path whose row part is 4 or 7 and whose column part is 1
+                 on = [[4, 7], None]     … whatever its column part is
 """
 
 from __future__ import annotations
@@ -14,32 +15,39 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import traitlets
 
 from ..text import Text
+from .paths import PathTable
 from .widget import Widget, in_page, module
 
-Paths: TypeAlias = Sequence[int] | Sequence[Sequence[int]]
+Paths: TypeAlias = Sequence[int] | Sequence[Sequence[int] | None]
 Tip: TypeAlias = Text | str | None
 
 
 class Panel:
     """One drawing of `width` × `height` units (pixels on a laptop), with a title and what it shows in words.
 
+    A panel that `scrolls` keeps its size on a phone and is pushed sideways; others shrink.
+
     Args of every mark: `style` names classes of the style sheet (`widget.css`), `on` its paths, `name` how tests and
     other marks call it, `tip` what is said of it while the reader points at it, `value` in [−1, 1] how strong its fill
     is (blue above zero, orange below).
     """
 
-    def __init__(self, title: Text, width: float, height: float, *, note: Text | None = None) -> None:
-        self.title, self.width, self.height, self.note = title, width, height, note
+    def __init__(
+        self, title: Text, width: float, height: float, *, note: Text | None = None, scrolls: bool = False
+    ) -> None:
+        self.title, self.width, self.height, self.note, self.scrolls = title, width, height, note, scrolls
         self.marks: list[dict[str, Any]] = []
 
     def _add(self, kind: str, more: dict[str, Any], **place: Any) -> None:
         mark = {"m": kind, **{k: round(v, 2) if isinstance(v, float) else v for k, v in place.items()}}
         on, tip = more.pop("on", None), more.pop("tip", None)
         if on is not None and len(on):
-            mark["on"] = [list(a) for a in on] if not isinstance(on[0], int) else [list(on)]
+            mark["on"] = [list(on)] if isinstance(on[0], int) else [a if a is None else list(a) for a in on]
         if tip is not None:
             mark["tip"] = tip.pair if isinstance(tip, Text) else tip
         value = more.pop("value", None)
@@ -69,9 +77,34 @@ class Panel:
         """A line of text; `anchor` is start, middle or end."""
         self._add("text", more, x=x, y=y, s=text.pair if isinstance(text, Text) else text, a=anchor)
 
+    def grid(
+        self,
+        x: float,
+        y: float,
+        cell: float,
+        values: npt.NDArray[Any],
+        rows: Sequence[Sequence[int]],
+        columns: Sequence[Sequence[int]],
+        name: str,
+    ) -> None:
+        """A picture of `values` (rows × columns), for many cells: `rows[r]` are the paths of row r, `columns[c]` of
+        column c, and cell (r, c) is on every pair of them. Cells can be pointed at; they are called `name` + "r,c"."""
+        mark = {"m": "grid", "x": x, "y": y, "cell": cell, "name": name, "values": _digits(values)}
+        self.marks.append(mark | {"rows": [list(r) for r in rows], "columns": [list(c) for c in columns]})
+
+    def product(
+        self, x: float, y: float, cell: float, paths: Sequence[PathTable], kernel: npt.NDArray[Any], name: str
+    ) -> None:
+        """The matrix of a layer of two axes, outputs × inputs, row-major; entry (n, i) is one pair of `paths`."""
+        tables = [{"inputs": t.inputs, "outputs": t.outputs, "taps": t.taps, "shape": t.shape} for t in paths]
+        mark = {"m": "product", "x": x, "y": y, "cell": cell, "name": name, "paths": tables}
+        self.marks.append(mark | {"kernel": _digits(kernel)})
+
     def as_dict(self) -> dict[str, Any]:
         """The panel as the widget takes it."""
         out: dict[str, Any] = {"title": self.title.pair, "w": self.width, "h": self.height, "marks": self.marks}
+        if self.scrolls:
+            out["scrolls"] = True
         if self.note is not None:
             out["note"] = self.note.pair
         return out
@@ -102,3 +135,11 @@ def figure(*panels: Panel) -> Any:
     widget = FigureWidget()
     widget.show(*panels)
     return in_page(widget)
+
+
+def _digits(values: npt.NDArray[Any]) -> list[Any]:
+    """The numbers as nested lists, short enough to be sent often: six significant digits."""
+    numbers = np.asarray(values, dtype=np.float64)
+    scale = float(np.abs(numbers).max(initial=0.0)) or 1.0
+    rounded: list[Any] = np.round(numbers, max(0, 6 - int(np.ceil(np.log10(scale))))).tolist()
+    return rounded

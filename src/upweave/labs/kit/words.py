@@ -7,12 +7,16 @@ Nothing is computed again when the language changes, no control loses its place,
 
 from __future__ import annotations
 
+import re
 from inspect import cleandoc
 
 import marimo as mo
 from markdown import markdown
 
 from ..text import Text
+
+# Chinese has no spaces: a line that ends in, and one that begins with, a Chinese character or mark are joined without.
+_WRAPPED = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\n(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
 
 
 def both(en: str, zh: str) -> mo.Html:
@@ -26,7 +30,8 @@ def both(en: str, zh: str) -> mo.Html:
 
 def marked(text: Text) -> Text:
     """The same text with its Markdown turned into HTML; the indentation that all lines share is dropped."""
-    return Text(*(markdown(cleandoc(t), extensions=["tables", "fenced_code"]) for t in text.pair))
+    english, chinese = cleandoc(text.en), _WRAPPED.sub("", cleandoc(text.zh))
+    return Text(*(markdown(t, extensions=["tables", "fenced_code"]) for t in (english, chinese)))
 
 
 def formula(text: str) -> str:

@@ -28,7 +28,7 @@ from torch._C import _any_requires_grad, _are_functorch_transforms_active, _Auto
 from torch.autograd import Function
 
 from . import batching
-from .library import CHOSEN, TRITON, Operators
+from .library import CHOSEN, FAST, TRITON, Operators
 
 _NO_NUMBERS = (None,) * 5  # the gradients of stride, padding, output_padding, groups, dilation
 
@@ -181,6 +181,9 @@ def _family(ops: Operators) -> Family:
 
 BY_CHOICE = _family(CHOSEN)
 """The family whose kernels choose by themselves."""
+
+FASTER = _family(FAST)
+"""The same with less of float32's precision."""
 
 BY_TRITON = _family(TRITON)
 """The family that Triton runs."""

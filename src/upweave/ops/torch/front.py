@@ -15,9 +15,8 @@ from ..triton import available
 from ..triton.choice import DTYPES as TRITON_DTYPES
 from ..triton.choose import expected
 from . import aten, gpu, kernels
-from .autograd import BY_CHOICE, BY_TRITON, forward_mode, transposed
+from .autograd import BY_CHOICE, BY_TRITON, FASTER, forward_mode
 from .kernels import DTYPES
-from .library import FORWARD
 from .plain import is_plain
 
 _Ints = tuple[int, ...]
@@ -32,7 +31,7 @@ PLAIN = frozenset({torch.Tensor, torch.nn.Parameter, FakeTensor, FunctionalTenso
 def conv_transpose(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
     stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints,
-    activation: str = "none", slope: float = 0.01, backend: str = "auto",
+    activation: str = "none", slope: float = 0.01, backend: str = "auto", precise: bool = True,
 ) -> torch.Tensor:  # fmt: skip
     """activation(conv_transpose(x, weight) + bias) of a batched input, with PyTorch's meaning of every number.
 
@@ -42,6 +41,7 @@ def conv_transpose(
     the operator that chooses between the second and the third, where the second may win; else the third. It is also
     the third where the call is recorded by `torch.jit.trace` or for ONNX, for tensors of other classes than PyTorch's
     own, and in forward mode.
+    `precise=False` lets the native core lose up to a digit of float32 (`upweave.ops.winograd`).
     Casts under autocast as PyTorch's operator does. The activation is fused where no gradient is wanted, and a step of
     its own otherwise.
     Raises `BackendError` with the reason where "native" or "triton" cannot run.
@@ -62,19 +62,21 @@ def conv_transpose(
                 compiling,
             )  # fmt: skip
         return aten.public(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)
+    family = BY_CHOICE if precise else FASTER
+    run = family.ops.forward
     if not compiling:
         if _are_functorch_transforms_active() or (torch.is_grad_enabled() and _any_requires_grad(x, weight, bias)):
-            y = transposed(x, weight, bias, stride, padding, output_padding, groups, dilation)
+            y = family.transposed(x, weight, bias, stride, padding, output_padding, groups, dilation)
             return aten.activate(y, activation, slope)
         if is_plain(x, weight, bias):
             return kernels.forward(
-                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
+                x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, precise
             )  # fmt: skip
         with _AutoDispatchBelowAutograd():
-            return FORWARD(  # type: ignore[no-any-return]
+            return run(  # type: ignore[no-any-return]
                 x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope
             )  # fmt: skip
-    return FORWARD(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)  # type: ignore[no-any-return]
+    return run(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope)  # type: ignore[no-any-return]
 
 
 def conv_transpose_into(

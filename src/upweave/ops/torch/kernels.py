@@ -40,8 +40,9 @@ def problem_of(
 def forward(
     x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
     stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints, activation: str, slope: float,
+    precise: bool = True,
 ) -> torch.Tensor:  # fmt: skip
-    """`upweave::conv_transpose` on the CPU."""
+    """`upweave::conv_transpose` on the CPU; `precise` as in `native.choice`."""
     dtype = x.dtype
     name = DTYPES.get(dtype)
     if (
@@ -57,8 +58,16 @@ def forward(
     )  # fmt: skip
     channels_last = is_channels_last(x)
     y = empty(x, p.output_shape, channels_last)
-    _compute(y, x, weight, bias, p, name, channels_last, activation, slope)
+    _compute(y, x, weight, bias, p, name, channels_last, activation, slope, precise)
     return y
+
+
+def forward_fast(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints, activation: str, slope: float,
+) -> torch.Tensor:  # fmt: skip
+    """`upweave::conv_transpose_fast` on the CPU."""
+    return forward(x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, False)
 
 
 def forward_into(
@@ -76,7 +85,7 @@ def forward_into(
 
 def _compute(
     y: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
-    p: Problem, dtype: str, channels_last: bool, activation: str, slope: float,
+    p: Problem, dtype: str, channels_last: bool, activation: str, slope: float, precise: bool = True,
 ) -> None:  # fmt: skip
     if not p.batch:
         return
@@ -85,19 +94,18 @@ def _compute(
     # In the forward pass of a training step grad mode is on (see autograd.below); the weight will change, so its packed
     # form is not worth keeping.
     frozen = not (weight.requires_grad and torch.is_grad_enabled())
-    packed = PACKED.get(weight, p, dtype, channels_last) if frozen else None
-    if packed is None or weight.is_contiguous() or not packed.finite:
-        weight = weight.contiguous()
-        address = weight.data_ptr()
-    else:
-        address = 0  # not read where there is a packed form of finite numbers, and not worth a copy
+    packed = PACKED.get(weight, p, dtype, channels_last, precise) if frozen else None
     at_bias = 0
     if bias is not None:
         bias = bias.contiguous()
         at_bias = bias.data_ptr()
-    native.forward(
-        p, dtype, channels_last, x.data_ptr(), address, at_bias, y.data_ptr(), activation, slope, 0, packed
-    )  # fmt: skip
+    arguments = (at_bias, y.data_ptr(), activation, slope, 0, packed, precise)
+    # Beside a packed form of finite numbers the weight is hardly ever read, and not worth a copy.
+    known = packed is not None and packed.finite and not weight.is_contiguous()
+    if known and native.forward(p, dtype, channels_last, x.data_ptr(), 0, *arguments):
+        return
+    weight = weight.contiguous()
+    native.forward(p, dtype, channels_last, x.data_ptr(), weight.data_ptr(), *arguments)
 
 
 def forward_anywhere(

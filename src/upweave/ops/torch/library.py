@@ -7,6 +7,9 @@
 Below autograd each is one call: on the CPU the native core where it can, on a GPU Triton's kernels or ATen as the plan
 says, else ATen. Defined by `define`/`impl`, which costs half of what `torch.library.custom_op` costs a call.
 
+The same three with `fast` in their names are for models whose outputs are compared as a whole: the native core may use
+schemes there that lose up to a digit of float32 (`upweave.ops.winograd`).
+
 The same three once more, with `triton` in their names, are Triton's kernels and nothing else: backend "triton" by name,
 which a compiled graph and a backward pass remember because it is another operator. They raise where they cannot run.
 """
@@ -62,12 +65,14 @@ def _implement(ops: Operators, key: str, *found: Any) -> None:
 
 
 CHOSEN = _define("conv_transpose")
-_implement(CHOSEN, "CPU", kernels.forward, kernels.grad_input, kernels.grad_weight)
-_implement(CHOSEN, "CUDA", gpu.forward, gpu.grad_input, gpu.grad_weight)
-_implement(
-    CHOSEN, "CompositeExplicitAutograd",
-    kernels.forward_anywhere, kernels.grad_input_anywhere, kernels.grad_weight_anywhere,
-)  # fmt: skip
+FAST = _define("conv_transpose_fast")
+for _family, _forward in ((CHOSEN, kernels.forward), (FAST, kernels.forward_fast)):
+    _implement(_family, "CPU", _forward, kernels.grad_input, kernels.grad_weight)
+    _implement(_family, "CUDA", gpu.forward, gpu.grad_input, gpu.grad_weight)
+    _implement(
+        _family, "CompositeExplicitAutograd",
+        kernels.forward_anywhere, kernels.grad_input_anywhere, kernels.grad_weight_anywhere,
+    )  # fmt: skip
 
 TRITON = _define("conv_transpose_triton")
 for _key in ("CPU", "CUDA"):  # on the CPU in Triton's interpreter, for tests

@@ -26,8 +26,18 @@ import torch
 from .. import native
 from ..problem import Problem
 
-DEFAULT_LIMIT = 256 * 2**20
-"""Bytes that packed weights may take together, unless `limit` says otherwise."""
+
+def _memory() -> int:
+    """Bytes of the machine's memory; 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0
+
+
+DEFAULT_LIMIT = min(max(_memory() // 8, 256 * 2**20), 4 * 2**30)
+"""Bytes that packed weights may take together, unless `limit` says otherwise: an eighth of the memory, between 256 MiB
+and 4 GiB."""
 
 SMALL = 1024
 """Weights of fewer elements are arranged anew at each call: that takes less time than looking them up."""
@@ -36,10 +46,12 @@ SMALL = 1024
 class Packer(Protocol):
     """The part of `upweave.ops.native` that is needed here."""
 
-    def pack(self, p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0) -> Any:
+    def pack(
+        self, p: Problem, dtype: str, channels_last: bool, weight: int, threads: int = 0, precise: bool = True
+    ) -> Any:
         """The packed form, with its size as `nbytes`."""
 
-    def pack_key(self, p: Problem, dtype: str, channels_last: bool) -> Any:
+    def pack_key(self, p: Problem, dtype: str, channels_last: bool, threads: int = 0, precise: bool = True) -> Any:
         """What two problems have in common if one packed form serves both."""
 
     def fingerprint(self, address: int, nbytes: int) -> int:
@@ -67,13 +79,13 @@ class PackedWeights:
         self._dead: deque[tuple[Any, weakref.ref[Any]]] = deque()
         self._lock = threading.Lock()
 
-    def get(self, weight: torch.Tensor, p: Problem, dtype: str, channels_last: bool) -> Any:
+    def get(self, weight: torch.Tensor, p: Problem, dtype: str, channels_last: bool, precise: bool = True) -> Any:
         """The packed form of `weight` for `p`, kept or newly made; None for a small tensor or one without a version."""
         if weight.numel() < SMALL or weight.is_inference():
             return None
         packer = self._packer
         address, shape, strides = weight.data_ptr(), weight.shape, weight.stride()
-        key = (address, shape, strides, dtype, packer.pack_key(p, dtype, channels_last))
+        key = (address, shape, strides, dtype, packer.pack_key(p, dtype, channels_last, precise=precise))
         span = weight.element_size() * (1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)))
         # taken before packing: a change in between is then seen at the next call
         fingerprint, version, storage = packer.fingerprint(address, span), weight._version, weight.untyped_storage()
@@ -87,7 +99,7 @@ class PackedWeights:
                 self._entries.move_to_end(key)
                 return entry.packed
         dense = weight.detach().contiguous()
-        packed = packer.pack(p, dtype, channels_last, dense.data_ptr())
+        packed = packer.pack(p, dtype, channels_last, dense.data_ptr(), precise=precise)
         self._insert(key, weight, storage, version, fingerprint, packed)
         return packed
 

@@ -16,7 +16,7 @@ from torch._functorch.autograd_function import enable_single_level_autograd_func
 from torch.autograd.function import _SingleLevelFunction
 
 from . import aten, batching
-from .autograd import BY_CHOICE, BY_TRITON, forward_mode
+from .autograd import BY_CHOICE, BY_TRITON, FASTER, forward_mode
 from .library import LIBRARY
 
 _NO_ACTIVATION = ("none", 0.0)
@@ -72,7 +72,7 @@ def _forward_batched(op: Any, info: Any, in_dims: Any, *args: Any) -> batching.B
     return aten.activate(y, activation, slope), dim
 
 
-for _family in (BY_CHOICE, BY_TRITON):
+for _family in (BY_CHOICE, FASTER, BY_TRITON):
     _forward, _grad_input, _grad_weight = _family.ops
     for _op, _kernel, _batched in (
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -123,8 +124,10 @@ def _certified(
     notes: list[str],
 ) -> tuple[Decisions, nn.Module, Certificate] | None:
     """The decisions, or as much of them as gives the model's outputs, with the module made so."""
-    tried = [("", decisions), ("deferred resizes", decisions.without_folds())]
-    tried += [("convolutions in other ways", decisions.without_layers())]
+    precise = replace(decisions, precise=True)
+    tried = [("", decisions), ("tiles that lose a digit", precise)]
+    tried += [("deferred resizes", precise.without_folds())]
+    tried += [("convolutions in other ways", precise.without_layers())]
     for dropped, less in tried:
         if less.are_none or (dropped and less == decisions):
             continue

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from ...nn.functional import run_layer
 from ...ops import native
+from ...ops.torch.front import conv_transpose
 from ...ops.torch.layout import CHANNELS_LAST
 from .clock import race
 from .decisions import Decisions, Way
@@ -168,7 +168,7 @@ def _fold_ways(fold: Fold, channels_last: bool) -> dict[str, Callable[[], Any]]:
 
     def way(backend: str) -> Callable[[], Any]:
         def run() -> Any:
-            x = Deferred(tuple(Part(p._small, p.factors, p.trim) for p in parts), How(backend))
+            x = Deferred(tuple(Part(p._small, p.factors, p.trim) for p in parts), How(backend, precise=False))
             with torch.no_grad():
                 return _CONV[rank](x, weight, None, 1, padding, 1, fold.call.groups)
 
@@ -192,7 +192,7 @@ def _layer_ways(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]
 
         def stride_one_way() -> Any:
             with torch.no_grad():
-                return stride_one(x, weight, bias, layer.padding, layer.dilation, layer.groups, None)
+                return stride_one(x, weight, bias, layer.padding, layer.dilation, layer.groups, None, precise=False)
 
         def plain_way() -> Any:
             with torch.no_grad():
@@ -206,9 +206,8 @@ def _layer_ways(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]
 
     def native_way() -> Any:
         with torch.no_grad():
-            return run_layer(
-                x, weight, bias, layer.stride, layer.padding, tuple(extra), layer.groups, layer.dilation, "zeros",
-                "none", 0.01,
+            return conv_transpose(
+                x, weight, bias, layer.stride, layer.padding, tuple(extra), layer.groups, layer.dilation, precise=False
             )  # fmt: skip
 
     def torch_way() -> Any:

@@ -164,7 +164,7 @@ def _folded(part: Part, weight: Tensor, bias: Tensor | None, call: Call, first: 
             crop = [least - begin, least - end, *crop]
     y = conv_transpose(
         small, folded, bias, s, tuple(padding), tuple(output_padding), call.groups, (1,) * len(k),
-        backend=x.how.backend,
+        backend=x.how.backend, precise=x.how.precise,
     )  # fmt: skip
     return F.pad(y, crop) if any(crop) else y
 

@@ -29,11 +29,13 @@ class Decisions:
     sites: modules whose resizes are deferred, with the backend for convolutions that are called as functions.
     layers: convolutions of either kind that run in another way than their own.
     channels_last: whether convolutions get weights in channels-last order, which their outputs then have too.
+    precise: whether the native core keeps to what loses no digit of float32.
     """
 
     sites: dict[str, str] = field(default_factory=dict)
     layers: dict[str, Way] = field(default_factory=dict)
     channels_last: bool = False
+    precise: bool = False
 
     @property
     def are_none(self) -> bool:
@@ -58,11 +60,13 @@ def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = 
     for path, way in decisions.layers.items():
         module = modules[path]
         become(module, Transposed if module.transposed else Convolution)
-        state = {"deferred": way.deferred, "plain": way.plain, "behind": way.behind}
+        state = {"deferred": way.deferred, "plain": way.plain, "behind": way.behind, "precise": decisions.precise}
         module.__dict__.update({f"_upweave_{name}": value for name, value in state.items()})
     for path, backend in decisions.sites.items():
         become(modules[path], Site)
-        modules[path].__dict__.update(_upweave_how=How(backend), _upweave_site=path, _upweave_off=False)
+        modules[path].__dict__.update(
+            _upweave_how=How(backend, precise=decisions.precise), _upweave_site=path, _upweave_off=False
+        )
     become(new, Root)
     new.__dict__.update(_upweave_contiguous=decisions.channels_last and contiguous_outputs)
     return new

@@ -115,10 +115,11 @@ FORGETS = Log()
 @dataclass(frozen=True)
 class How:
     """How folded convolutions run: `backend` as for `upweave.conv_transpose`, or "keep" to resize after all; what
-    becomes of values goes to `log`."""
+    becomes of values goes to `log`. `precise=False` allows what loses up to a digit of float32."""
 
     backend: str = "auto"
     log: Log = FORGETS
+    precise: bool = True
 
 
 class Deferred:

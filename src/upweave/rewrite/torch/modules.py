@@ -67,6 +67,7 @@ class Convolution(Postponing):
 
     _upweave_deferred: str
     _upweave_plain: str
+    _upweave_precise: bool
 
     def forward(self: Any, input: Any) -> Any:  # noqa: A002
         """The convolution's own."""
@@ -75,7 +76,9 @@ class Convolution(Postponing):
 
         def run(weight: Tensor, bias: Tensor | None, activation: tuple[str, float] | None) -> Any:
             if self._upweave_plain == "native" and isinstance(x, Tensor) and x.dim() == weight.dim():
-                return stride_one(x, weight, bias, self.padding, self.dilation, self.groups, activation)
+                return stride_one(
+                    x, weight, bias, self.padding, self.dilation, self.groups, activation, self._upweave_precise
+                )  # fmt: skip
             return activate(self._conv_forward(x, weight, bias), activation)
 
         return self._upweave_run(x, False, run)
@@ -83,20 +86,23 @@ class Convolution(Postponing):
 
 def stride_one(
     x: Tensor, weight: Tensor, bias: Tensor | None, padding: Any, dilation: tuple[int, ...], groups: int,
-    activation: tuple[str, float] | None,
+    activation: tuple[str, float] | None, precise: bool = True,
 ) -> Tensor:  # fmt: skip
     """A zero-padded convolution of stride 1 as a transposed one: the flipped kernel, padding d(k − 1) − p."""
     rank = weight.dim() - 2
     (flipped,) = derive(("flip", groups), (weight,), lambda: (fold_nearest(weight, (1,) * rank, groups),))
     ends = tuple(d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True))
     name, slope = activation or ("none", 0.01)
-    return conv_transpose(x, flipped, bias, (1,) * rank, ends, (0,) * rank, groups, dilation, name, slope)
+    return conv_transpose(
+        x, flipped, bias, (1,) * rank, ends, (0,) * rank, groups, dilation, name, slope, precise=precise
+    )  # fmt: skip
 
 
 class Transposed(Postponing):
     """A transposed convolution that runs on the backend that was chosen for it."""
 
     _upweave_plain: str
+    _upweave_precise: bool
 
     def forward(self: Any, input: Any, output_size: Any = None) -> Any:  # noqa: A002
         """The layer's own outputs."""
@@ -112,7 +118,8 @@ class Transposed(Postponing):
             name, slope = (activation or ("none", 0.01)) if native else ("none", 0.01)
             if native:
                 return conv_transpose(
-                    x, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation, name, slope
+                    x, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation, name, slope,
+                    precise=self._upweave_precise,
                 )  # fmt: skip
             y = _TRANSPOSED[len(self.stride)](
                 x, weight, bias, self.stride, self.padding, extra, self.groups, self.dilation

@@ -88,6 +88,22 @@ export default {
         });
         return element("label", { class: "control numbers" }, worded(fillings, element("span", { class: "label" }), item.label), input);
       },
+      file(item) {
+        const input = element("input", {
+          type: "file", accept: item.suffixes.join(","), "data-control": item.name,
+          onchange: (event) => {
+            const [file] = event.target.files;
+            if (!file) return;
+            const reader = new FileReader();
+            reader.onload = () => move(item.name, { name: file.name, data: reader.result.slice(reader.result.indexOf(",") + 1) });
+            reader.readAsDataURL(file);
+          },
+        });
+        const shown = element("span", { class: "name" });
+        refreshers.push((values) => { shown.textContent = values[item.name].name || ""; });
+        const button = worded(fillings, element("span", { class: "button" }), ["Choose a file", "选择文件"]);
+        return element("label", { class: "control file" }, worded(fillings, element("span", { class: "label" }), item.label), input, button, shown);
+      },
       switch(item) {
         const input = element("input", { type: "checkbox", "data-control": item.name, onchange: (event) => move(item.name, event.target.checked) });
         refreshers.push((values) => { input.checked = values[item.name]; });

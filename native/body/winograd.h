@@ -1,0 +1,481 @@
+// One work item of Winograd's way: some rows of tiles times a share of the output channels.
+//
+//     for each row of tiles, for each vector of input channels
+//       samples, channels side by side  →  along depth, height, width  →  points[plane][slice][tile][channel]
+//     for each chunk of output channels
+//       for each plane: sums[tile][channel] = Σ points · weights                   the product, most of the time
+//       for each row of tiles, for each vector of output channels
+//         sums  →  back along width, height, depth  →  outputs, bias, activation
+#pragma once
+
+#include "../arena.h"
+#include "../target.h"
+#include "microkernel.h"
+#include "panel.h"
+#include "toom_cook.h"
+#include "weave.h"
+
+namespace upweave::UPWEAVE_ISA {
+
+constexpr int L = LANES<float>;
+constexpr int64_t PITCH = WINOGRAD_SLICE;
+constexpr int WIDE = 2;                                 // vectors of output channels in a micro-kernel
+constexpr int HIGH = REGISTERS == 32 ? 14 : 6;          // tiles
+
+// C[tile][channel] (+)= Σ_k A[tile][k] · B[k][channel]; tiles are PITCH apart.
+template <int MR, int NV>
+__attribute__((noinline)) void tile_kernel(int64_t steps, const float* a, const float* b, float* c, int64_t pitch, bool accumulate) {
+    Vec<float> sum[MR][NV];
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+        for (int n = 0; n < NV; ++n) sum[m][n] = Vec<float>{};
+    for (int64_t k = 0; k < steps; ++k) {
+        Vec<float> w[NV];
+#pragma GCC unroll 4
+        for (int n = 0; n < NV; ++n) {
+            w[n] = load(b + n * L);
+            __builtin_prefetch(b + (AHEAD * NV + n) * L);
+        }
+#pragma GCC unroll 16
+        for (int m = 0; m < MR; ++m) {
+            const Vec<float> x = broadcast(a[m * PITCH + k]);
+#pragma GCC unroll 4
+            for (int n = 0; n < NV; ++n) sum[m][n] += x * w[n];
+        }
+        b += NV * L;
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < MR; ++m)
+#pragma GCC unroll 4
+        for (int n = 0; n < NV; ++n) {
+            float* to = c + m * pitch + n * L;
+            store(to, accumulate ? load(to) + sum[m][n] : sum[m][n]);
+        }
+}
+
+using TileKernel = void (*)(int64_t, const float*, const float*, float*, int64_t, bool);
+struct TileKernels {
+    TileKernel of[HIGH + 1][WIDE + 1];
+};
+template <int MR> constexpr void fill_tiles(TileKernels& all) {
+    all.of[MR][1] = &tile_kernel<MR, 1>;
+    all.of[MR][2] = &tile_kernel<MR, 2>;
+    if constexpr (MR > 1) fill_tiles<MR - 1>(all);
+}
+constexpr TileKernels every_tile_kernel() {
+    TileKernels all{};
+    fill_tiles<HIGH>(all);
+    return all;
+}
+inline constexpr TileKernels TILE_KERNELS = every_tile_kernel();
+
+inline const Scheme& scheme_of(const WinogradAxis& axis, int c) { return SCHEMES[axis.cells - 2][axis.classes[c].taps - 1]; }
+
+// The factor of tap j at point i of an axis; on an axis that is left as it is, each tap is a point.
+inline double tap_factor(const WinogradAxis& axis, int c, int64_t i, int64_t j) {
+    if (axis.cells == 1) return i == j;
+    return scheme_of(axis, c).taps[i][j];
+}
+
+constexpr double LARGEST = 5e28;  // of a weight or a sample: sums of a few products of two are finite if they are small
+
+// Weights, transformed in double precision: [group][chunk][product][plane][slice][panel][channel in][lane]. False if one
+// is too large, or not a number.
+inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* packed_, int64_t unit) {
+    const Geometry& geo = t.geo;
+    const int64_t chunk = unit % t.chunks, cg = unit / t.chunks, taps_all = geo.kernel[0] * geo.kernel[1] * geo.kernel[2];
+    const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
+    const float* weight = static_cast<const float*>(weight_) + cg * geo.c_in * geo.c_out * taps_all;
+    float* packed = static_cast<float*>(packed_) + cg * t.packed_group + b0 * t.block_weights;
+    bool tame = true;
+    for (const WinogradProduct& g : t.products) {
+        const WinogradAxis::Class* of[3];
+        int64_t taps[3];
+        for (int a = 0; a < 3; ++a) {
+            of[a] = &t.axis[a].classes[g.classes[a]];
+            taps[a] = of[a]->taps;
+        }
+        const int64_t columns = blocks * g.phases;  // in vectors
+        float* base = packed + blocks * g.first_weight;
+        for (int64_t column = 0; column < columns; ++column) {
+            const int64_t block = b0 + column / g.phases, f = column % g.phases;
+            const int64_t many = least(L, geo.c_out - block * L);
+            const int64_t phase[3] = {of[0]->first + f / (of[1]->phases * of[2]->phases),
+                                      of[1]->first + f / of[2]->phases % of[1]->phases, of[2]->first + f % of[2]->phases};
+            const int64_t panel = column / WIDE, wide = least(WIDE, columns - panel * WIDE), lane0 = column % WIDE * L;
+            for (int64_t c = 0; c < geo.c_in; ++c) {
+                const int64_t slice = c / WINOGRAD_SLICE, steps = least(WINOGRAD_SLICE, geo.c_in - slice * WINOGRAD_SLICE);
+                float* to = base + slice * WINOGRAD_SLICE * columns * L + panel * WIDE * steps * L +
+                            (c % WINOGRAD_SLICE) * wide * L + lane0;
+                const float* from = weight + (c * geo.c_out + block * L) * taps_all;
+                int64_t plane = 0;
+                for (int64_t pd = 0; pd < g.weights[0]; ++pd)
+                    for (int64_t ph = 0; ph < g.weights[1]; ++ph)
+                        for (int64_t pw = 0; pw < g.weights[2]; ++pw, ++plane) {
+                            double sum[L] = {};
+                            for (int64_t d = 0; d < taps[0]; ++d)
+                                for (int64_t h = 0; h < taps[1]; ++h)
+                                    for (int64_t w = 0; w < taps[2]; ++w) {
+                                        const double factor = tap_factor(t.axis[0], g.classes[0], pd, d) *
+                                                              tap_factor(t.axis[1], g.classes[1], ph, h) *
+                                                              tap_factor(t.axis[2], g.classes[2], pw, w);
+                                        if (factor == 0) continue;
+                                        // the sample furthest back meets the last tap of the phase
+                                        const int64_t at = ((phase[0] + t.axis[0].stride * (taps[0] - 1 - d)) * geo.kernel[1] +
+                                                            phase[1] + t.axis[1].stride * (taps[1] - 1 - h)) * geo.kernel[2] +
+                                                           phase[2] + t.axis[2].stride * (taps[2] - 1 - w);
+                                        for (int64_t i = 0; i < many; ++i) sum[i] += factor * from[i * taps_all + at];
+                                    }
+                            for (int64_t i = 0; i < L; ++i) {
+                                tame &= sum[i] < LARGEST && sum[i] > -LARGEST;
+                                to[plane * geo.c_in * columns * L + i] = static_cast<float>(sum[i]);
+                            }
+                        }
+            }
+        }
+    }
+    return tame;
+}
+
+struct Magnitude {  // the largest that was seen, by its bits
+    IVec<float> most{};
+    inline __attribute__((always_inline)) void see(Vec<float> v) {
+        IVec<float> bits;
+        std::memcpy(&bits, &v, sizeof bits);
+        bits &= 0x7fffffff;
+        most = bits > most ? bits : most;
+    }
+    bool tame() const {
+        const float limit = static_cast<float>(LARGEST);
+        int32_t bits;
+        std::memcpy(&bits, &limit, sizeof bits);
+        bool all = true;
+        for (int i = 0; i < L; ++i) all &= most[i] < bits;
+        return all;
+    }
+};
+
+inline void clear_vectors(float* to, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) store(to + i * L, Vec<float>{});
+}
+
+// Line number `line` of `many` channels' planes, side by side: to[x][channel] for `length` x from `first` on, zeros beyond
+// the `in` samples of the line.
+inline void gather_row(const float* planes, int64_t plane, int64_t many, int64_t line, int64_t in, int64_t first, int64_t length,
+                       float* to, Magnitude* seen) {
+    const int64_t before = least(length, most(0, -first)), end = most(before, least(length, in - first));
+    clear_vectors(to, before);
+    clear_vectors(to + end * L, length - end);
+    if (end == before) return;
+    const int64_t x0 = first + before, x1 = first + end;
+    const float* from = planes + line * in;
+    if (plane < L) {
+        for (int64_t x = x0; x < x1; ++x) {
+            Vec<float> v{};
+            for (int64_t c = 0; c < many; ++c) v[c] = from[c * plane + x];
+            seen->see(v);
+            store(to + (x - first) * L, v);
+        }
+        return;
+    }
+    // Blocks start on a vector's boundary: the channels' lines lie as far apart as planes do, often in the same few sets of
+    // the caches, from which a line would be gone before its second half was read.
+    const int64_t off = static_cast<int64_t>(reinterpret_cast<uintptr_t>(from + x0) / sizeof(float)) % L;
+    const int64_t lowest = -line * in, highest = plane + lowest - L;  // blocks lie within the plane
+    for (int64_t x = x0 - off; x < x1; x += L) {
+        const int64_t at = most(lowest, least(x, highest));
+        Vec<float> v[L];
+        const float* here = from + at;
+        if (many == L) {
+#pragma GCC unroll 16
+            for (int c = 0; c < L; ++c, here += plane) {
+                v[c] = load(here);
+                __builtin_prefetch(here + L * plane);  // the same block of the next channels
+                seen->see(v[c]);
+            }
+        } else {
+            for (int c = 0; c < L; ++c, here += plane) {
+                v[c] = c < many ? load(here) : Vec<float>{};
+                seen->see(v[c]);
+            }
+        }
+        weave_vectors<float, L>(v);
+        if (at >= x0 && at + L <= x1) {
+#pragma GCC unroll 16
+            for (int i = 0; i < L; ++i) store(to + (at + i - first) * L, v[i]);
+        } else {
+#pragma GCC unroll 16
+            for (int i = 0; i < L; ++i)
+                if (at + i >= x0 && at + i < x1) store(to + (at + i - first) * L, v[i]);
+        }
+    }
+}
+
+// The same from memory with channels last.
+inline void gather_row_channels_last(const float* from, int64_t pitch, int64_t many, int64_t in, int64_t first,
+                                     int64_t length, float* to, Magnitude* seen) {
+    for (int64_t j = 0; j < length; ++j) {
+        const int64_t x = first + j;
+        Vec<float> v{};
+        if (x >= 0 && x < in) {
+            if (many == L) v = load(from + x * pitch);
+            else for (int64_t c = 0; c < many; ++c) v[c] = from[x * pitch + c];
+        }
+        seen->see(v);
+        store(to + j * L, v);
+    }
+}
+
+struct TileRow {  // a row of an item's tiles
+    int64_t n, d, h;   // image, tile along depth, along height
+    int64_t w, tiles;  // first tile along width, how many
+    int64_t at;        // the first one's number in the item
+};
+
+struct WinogradItem {
+    const WinogradTables& t;
+    const Arguments& args;
+    int64_t cg;
+    float *points, *sums, *window, *pass_a, *pass_b, *finished;
+    bool stream;  // the output is too large for the caches
+    Magnitude seen;
+
+    // Transforms `lines` × `reads` × `across` vectors along the middle axis, or passes them on.
+    static const float* forward(const WinogradAxis& axis, int c, const float* in, int64_t lines, int64_t across, float* out) {
+        const int64_t reads = axis.reads(), points = axis.points(c), skip = axis.taps - axis.classes[c].taps;
+        if (axis.cells == 1 && !skip) return in;
+        for (int64_t i = 0; i < lines; ++i) {
+            const float* from = in + (i * reads + skip) * across * L;
+            float* to = out + i * points * across * L;
+            if (axis.cells > 1) scheme_of(axis, c).forward(from, across * L, L, to, across * L, L, across);
+            else std::memcpy(to, from, static_cast<size_t>(points * across * L) * sizeof(float));
+        }
+        return out;
+    }
+
+    // One vector of input channels of a row of tiles, from memory to points.
+    void transform(const TileRow& row, int64_t c0) {
+        const Geometry& geo = t.geo;
+        const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
+        const int64_t many = least(L, geo.c_in - c0), channels = geo.groups * geo.c_in, channel = cg * geo.c_in + c0;
+        const int64_t plane = D.in * H.in * W.in, width = W.cells * row.tiles + W.taps - 1;
+        const int64_t x0[3] = {D.first + D.cells * row.d - D.taps + 1, H.first + H.cells * row.h - H.taps + 1,
+                               W.first + W.cells * row.w - W.taps + 1};
+        const float* source = static_cast<const float*>(args.source);
+        for (int64_t d = 0; d < D.reads(); ++d)
+            for (int64_t h = 0; h < H.reads(); ++h) {
+                float* to = window + (d * H.reads() + h) * width * L;
+                const int64_t xd = x0[0] + d, xh = x0[1] + h;
+                if (xd < 0 || xd >= D.in || xh < 0 || xh >= H.in) {
+                    clear_vectors(to, width);
+                    continue;
+                }
+                const int64_t line = xd * H.in + xh;
+                if (geo.channels_last)
+                    gather_row_channels_last(source + (row.n * plane + line * W.in) * channels + channel, channels, many, W.in,
+                                             x0[2], width, to, &seen);
+                else
+                    gather_row(source + (row.n * channels + channel) * plane, plane, many, line, W.in, x0[2], width, to, &seen);
+            }
+        float* to = points + c0 / WINOGRAD_SLICE * t.tiles * PITCH + row.at * PITCH + c0 % WINOGRAD_SLICE;
+        const WinogradProduct* g = t.products.data();
+        for (int cd = 0; cd < D.class_count; ++cd) {
+            const float* deep = forward(D, cd, window, 1, H.reads() * width, pass_a);
+            for (int ch = 0; ch < H.class_count; ++ch) {
+                const float* high = forward(H, ch, deep, D.points(cd), width, pass_b);
+                for (int cw = 0; cw < W.class_count; ++cw, ++g) {
+                    const int64_t lines = g->points[0] * g->points[1], skip = W.taps - W.classes[cw].taps;
+                    for (int64_t i = 0; i < lines; ++i) {
+                        const float* from = high + (i * width + skip) * L;
+                        float* at = to + (g->first_plane + i * g->points[2]) * t.plane_pitch;
+                        if (W.cells > 1)
+                            scheme_of(W, cw).forward(from, L, W.cells * L, at, t.plane_pitch, PITCH, row.tiles);
+                        else
+                            for (int64_t p = 0; p < g->points[2]; ++p)
+                                for (int64_t j = 0; j < row.tiles; ++j)
+                                    store(at + p * t.plane_pitch + j * PITCH, load(from + (j + p) * L));
+                    }
+                }
+            }
+        }
+    }
+
+    void multiply(int64_t chunk, int64_t tiles) {
+        const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
+        const float* packed = static_cast<const float*>(args.packed) + cg * t.packed_group + b0 * t.block_weights;
+        const int64_t parts = (tiles + HIGH - 1) / HIGH;
+        for (const WinogradProduct& g : t.products) {
+            const int64_t columns = blocks * g.phases, pitch = columns * L;
+            const float* weights = packed + blocks * g.first_weight;
+            float* to = sums + blocks * g.first_sum;
+            for (int64_t plane = 0; plane < g.planes; ++plane) {
+                const int64_t pw = plane % g.points[2], ph = plane / g.points[2] % g.points[1], pd = plane / (g.points[2] * g.points[1]);
+                const int64_t weight_plane = (least(pd, g.weights[0] - 1) * g.weights[1] + least(ph, g.weights[1] - 1)) * g.weights[2] +
+                                             least(pw, g.weights[2] - 1);
+                const float* b_plane = weights + weight_plane * t.geo.c_in * columns * L;
+                const float* a_plane = points + (g.first_plane + plane) * t.plane_pitch;
+                float* c_plane = to + plane * t.tiles * pitch;
+                for (int64_t slice = 0; slice < t.slices; ++slice) {
+                    const int64_t steps = least(WINOGRAD_SLICE, t.geo.c_in - slice * WINOGRAD_SLICE);
+                    const float* b = b_plane + slice * WINOGRAD_SLICE * columns * L;
+                    const float* a = a_plane + slice * t.tiles * PITCH;
+                    for (int64_t v = 0; v < columns; v += WIDE) {
+                        const int64_t wide = least(WIDE, columns - v);
+                        for (int64_t i = 0; i < parts; ++i) {
+                            const int64_t first = tiles * i / parts, high = tiles * (i + 1) / parts - first;
+                            TILE_KERNELS.of[high][wide](steps, a + first * PITCH, b + v * steps * L,
+                                                        c_plane + first * pitch + v * L, pitch, slice > 0);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    // Back along one axis: `lines` × points × `across` vectors become `lines` × cells × `across`.
+    static void back(const WinogradAxis& axis, int c, const float* in, int64_t in_line, int64_t in_step, int64_t in_next, float* out,
+                     int64_t out_line, int64_t out_step, int64_t out_next, int64_t lines, int64_t across) {
+        for (int64_t i = 0; i < lines; ++i, in += in_line, out += out_line) {
+            if (axis.cells > 1) {
+                scheme_of(axis, c).back(in, in_step, in_next, out, out_step, out_next, across);
+                continue;
+            }
+            for (int64_t j = 0; j < across; ++j) {
+                Vec<float> sum = load(in + j * in_next);
+                for (int64_t p = 1; p < axis.points(c); ++p) sum += load(in + j * in_next + p * in_step);
+                store(out + j * out_next, sum);
+            }
+        }
+    }
+
+    // A row of tiles of one block of output channels: from sums to memory.
+    void finish(const TileRow& row, int64_t block, int64_t own, int64_t blocks) {
+        const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
+        const int64_t across = W.cells * row.tiles, width = across * W.stride;  // outputs of a line
+        const int64_t height = H.cells * H.stride;
+        for (const WinogradProduct& g : t.products) {
+            const WinogradAxis::Class &cd = D.classes[g.classes[0]], &ch = H.classes[g.classes[1]], &cw = W.classes[g.classes[2]];
+            const int64_t pitch = blocks * g.phases * L;
+            for (int64_t f = 0; f < g.phases; ++f) {
+                const int64_t rd = cd.first + f / (ch.phases * cw.phases), rh = ch.first + f / cw.phases % ch.phases,
+                              rw = cw.first + f % cw.phases;
+                const float* in = sums + blocks * g.first_sum + row.at * pitch + (own * g.phases + f) * L;
+                float* out = finished + ((rd * height + rh) * width + rw) * L;
+                const bool deep = g.points[0] > 1, high = g.points[1] > 1 || deep;
+                // the last axis with more than a point writes to the outputs' places
+                const int64_t plane = t.tiles * pitch, lines = g.points[0] * g.points[1];
+                float* flat = high ? pass_a : out;
+                back_wide(W, g.classes[2], in, g.points[2] * plane, plane, pitch, flat, high ? across * L : 0,
+                          high ? L : W.stride * L, lines, row.tiles);
+                if (!high) continue;
+                float* tall = deep ? pass_b : out;
+                back(H, g.classes[1], pass_a, g.points[1] * across * L, across * L, L, tall, H.cells * across * L,
+                     deep ? across * L : H.stride * width * L, deep ? L : W.stride * L, g.points[0], across);
+                if (!deep) continue;
+                for (int64_t i = 0; i < H.cells; ++i)
+                    back(D, g.classes[0], pass_b + i * across * L, 0, H.cells * across * L, L, out + i * H.stride * width * L, 0,
+                         D.stride * height * width * L, W.stride * L, 1, across);
+            }
+        }
+        write(row, block, width, height);
+    }
+
+    // Along the width the cells of a tile follow each other: `next` apart.
+    static void back_wide(const WinogradAxis& W, int c, const float* in, int64_t in_line, int64_t in_step, int64_t in_next, float* out,
+                          int64_t out_line, int64_t next, int64_t lines, int64_t tiles) {
+        back(W, c, in, in_line, in_step, in_next, out, out_line, next, W.cells * next, lines, tiles);
+    }
+
+    void write(const TileRow& row, int64_t block, int64_t width, int64_t height) {
+        const Geometry& geo = t.geo;
+        const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
+        const int64_t many = least(L, geo.c_out - block * L), channels = geo.groups * geo.c_out, channel = cg * geo.c_out + block * L;
+        const float* biases = static_cast<const float*>(args.bias);
+        float* result = static_cast<float*>(args.result);
+        float bias[L] = {};
+        for (int64_t c = 0; c < many && biases; ++c) bias[c] = biases[channel + c];
+        const Vec<float> add = load(bias);
+        const int64_t n0[3] = {D.stride * (D.first + D.cells * row.d) - D.padding, H.stride * (H.first + H.cells * row.h) - H.padding,
+                               W.stride * (W.first + W.cells * row.w) - W.padding};
+        const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
+        const int64_t plane = D.out * H.out * W.out;
+        for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)
+            for (int64_t h = most(0, -n0[1]); h < height && n0[1] + h < H.out; ++h) {
+                const float* from = finished + (d * height + h) * width * L;
+                const int64_t line = ((n0[0] + d) * H.out + n0[1] + h) * W.out + n0[2];
+                if (geo.channels_last) {
+                    float* to = result + (row.n * plane + line) * channels + channel;
+                    for (int64_t j = j0; j < j1; ++j) {
+                        Vec<float> v = load(from + j * L) + add;
+                        if (geo.activation != Activation::none)
+                            v = activate<float>(v, geo.activation, static_cast<float>(geo.slope));
+                        if (many == L) store(to + j * channels, v);
+                        else store_some<float>(to + j * channels, v, many);
+                    }
+                    continue;
+                }
+                float* to = result + (row.n * channels + channel) * plane + line;
+                // Whole vectors on their boundaries; the first block ends at one, in the first channel's plane.
+                const int64_t off = static_cast<int64_t>(reinterpret_cast<uintptr_t>(to + j0) / sizeof(float)) % L;
+                const bool past = stream && plane % L == 0;
+                int64_t length = least(L - off, j1 - j0);
+                for (int64_t j = j0; j < j1; j += length, length = least(L, j1 - j)) {
+                    Vec<float> v[L];
+                    const float* at = from + j * L;
+                    const int64_t last = j1 - 1 - j;
+#pragma GCC unroll 16
+                    for (int i = 0; i < L; ++i) v[i] = load(at + least(i, last) * L) + add;
+                    if (geo.activation != Activation::none)
+                        for (int i = 0; i < L; ++i) v[i] = activate<float>(v[i], geo.activation, static_cast<float>(geo.slope));
+                    weave_vectors<float, L>(v);
+                    float* here = to + j;
+                    if (length < L || many < L) {
+                        for (int c = 0; c < many; ++c) store_some<float>(here + c * plane, v[c], length);
+                    } else if (past) {
+#pragma GCC unroll 16
+                        for (int c = 0; c < L; ++c, here += plane) store_past_caches<float>(here, v[c]);
+                    } else {
+#pragma GCC unroll 16
+                        for (int c = 0; c < L; ++c, here += plane) store(here, v[c]);
+                    }
+                }
+            }
+    }
+};
+
+// False if a sample was too large for the transforms, or not a number: the outputs are worth nothing then.
+inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_t item) {
+    const int64_t column = item % t.columns, row_item = item / t.columns % t.row_items;
+    const int64_t share_at = item / (t.columns * t.row_items) % t.blocks.shares, cg = item / (t.columns * t.row_items * t.blocks.shares);
+    constexpr int64_t E = sizeof(float);
+    const int64_t points_at = 0, sums_at = points_at + in_bytes(t.planes * t.plane_pitch, E);
+    const int64_t window_at = sums_at + in_bytes(t.chunk_blocks * t.block_sums, E);
+    const int64_t a_at = window_at + in_bytes(t.window * L, E), b_at = a_at + in_bytes(t.pass * L, E);
+    const int64_t finished_at = b_at + in_bytes(t.pass * L, E), end = finished_at + in_bytes(t.finished * L, E);
+    char* memory = static_cast<char*>(arena(static_cast<size_t>(end)));
+    const auto at = [&](int64_t offset) { return reinterpret_cast<float*>(memory + offset); };
+    const Geometry& geo = t.geo;
+    const int64_t written = geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2] * E;
+    WinogradItem work{t, args, cg, at(points_at), at(sums_at), at(window_at), at(a_at), at(b_at), at(finished_at), written > (int64_t{32} << 20), {}};
+
+    const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
+    const int64_t w0 = share(W.tiles, t.columns, column), tiles = share(W.tiles, t.columns, column + 1) - w0;
+    const int64_t r0 = share(t.rows, t.row_items, row_item), rows = share(t.rows, t.row_items, row_item + 1) - r0;
+    const auto row_of = [&](int64_t r) {
+        const int64_t i = r0 + r;
+        return TileRow{i / (H.tiles * D.tiles), i / H.tiles % D.tiles, i % H.tiles, w0, tiles, r * tiles};
+    };
+    for (int64_t c = 0; c < geo.c_in; c += L)
+        for (int64_t r = 0; r < rows; ++r) work.transform(row_of(r), c);
+    if (!work.seen.tame()) return false;
+    for (int64_t chunk = share(t.chunks, t.blocks.shares, share_at); chunk < share(t.chunks, t.blocks.shares, share_at + 1); ++chunk) {
+        work.multiply(chunk, rows * tiles);
+        const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
+        for (int64_t b = 0; b < blocks; ++b)
+            for (int64_t r = 0; r < rows; ++r) work.finish(row_of(r), b0 + b, b, blocks);
+    }
+    return true;
+}
+
+}  // namespace upweave::UPWEAVE_ISA

@@ -1,0 +1,84 @@
+// Winograd's way (Toom-Cook): fewer multiplications than taps, for products of few taps along an axis.
+//
+// Along one axis, with n + p = s u + ρ: phase ρ of cell u is a correlation of the samples x[u − r + 1] … x[u] with its r
+// taps w[ρ + s (r − 1)] … w[ρ]. For m neighbouring cells that is r m products; F(m, r) needs m + r − 1:
+//
+//     y = A (G g ⊙ B x)       B, x: m + r − 1 points of the samples     G g: of the taps, once     A: back to m cells
+//
+// A kernel has phases of ⌈k/s⌉ and of ⌊k/s⌋ taps: two classes, each with its own points over the same tile of m cells.
+// Axes combine freely: one product of matrices (channels × channels) for each point of each combination of classes.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "geometry.h"
+
+namespace upweave {
+
+constexpr int64_t WINOGRAD_SLICE = 128;  // channels summed in registers; also from one tile's samples to the next one's
+
+struct WinogradBlocks {
+    int64_t cells[3];    // m of each axis; 1: the axis is left as it is, a product for each tap
+    int64_t tile_rows;   // rows of tiles in a work item
+    int64_t tiles;       // tiles of each row
+    int64_t shares;      // the output channels are shared out over so many items
+};
+
+struct WinogradAxis {
+    struct Class {
+        int taps;
+        int64_t first, phases;      // ρ of the first phase, and how many follow each other
+    };
+    int64_t in, out, stride, padding;
+    int64_t cells;                  // m
+    int64_t first, count, tiles;    // cell u of the first output, cells, tiles of them
+    int taps;                       // of the class with most
+    int class_count;
+    Class classes[2];
+    int64_t points(int c) const { return cells + classes[c].taps - 1; }
+    int64_t weights(int c) const { return classes[c].taps == 1 ? 1 : points(c); }  // one tap is the same at all points
+    int64_t reads() const { return cells + taps - 1; }
+};
+
+struct WinogradProduct {            // one class an axis
+    int classes[3];
+    int64_t points[3], planes;      // planes: the product of the points
+    int64_t weights[3], weight_planes;
+    int64_t phases;
+    int64_t first_plane;            // among those of all products
+    int64_t first_weight;           // in the weights of a share of one block; those of more blocks lie as many times on
+    int64_t first_sum;              // likewise in the sums of a chunk
+};
+
+struct WinogradTables {
+    Geometry geo;
+    WinogradBlocks blocks;
+    int lanes;
+    WinogradAxis axis[3];
+    std::vector<WinogradProduct> products;
+    int64_t planes;                 // of all products
+    int64_t out_blocks;             // blocks of output channels of a group, a vector's lanes each
+    int64_t slices;                 // of input channels
+    int64_t tiles;                  // in an item, at most
+    int64_t plane_pitch;            // of transformed samples: [plane][slice][tile][channel]
+    int64_t block_weights;          // of one block of output channels, all products
+    int64_t packed_group, packed_size;
+    int64_t block_sums;             // of one block: [product][plane][tile][phase][channel]
+    int64_t window;                 // samples that a row of tiles reads, in vectors
+    int64_t pass;                   // the largest result of a transform along one axis, in vectors
+    int64_t finished;               // outputs of a row of tiles, in vectors
+    int64_t rows, row_items, columns;  // rows of tiles in all, items along them, items along a row
+    int64_t chunk_blocks;           // blocks that are multiplied before they are written: two where one has odd columns
+    int64_t chunks, items;          // chunks of one convolution group
+
+    int64_t chunk_begin(int64_t i) const { return i < chunks ? i * chunk_blocks : out_blocks; }
+    int64_t workspace() const {     // bytes of a thread
+        return 4 * (planes * plane_pitch + chunk_blocks * block_sums + lanes * (window + 2 * pass + finished));
+    }
+};
+
+// Throws std::invalid_argument where the numbers make no sense.
+WinogradTables make_winograd_tables(const Geometry&, const WinogradBlocks&, int lanes);
+
+}  // namespace upweave

@@ -1,0 +1,207 @@
+"""Winograd's way: every tile on every instruction set against float64, where it gives up, and when it is chosen."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.native.memory import Guarded
+from tests.native.problems import Operands, Run
+from tests.ops.close import assert_close
+from upweave.ops import native
+from upweave.ops.activation import ACTIVATIONS
+from upweave.ops.problem import Problem, problem
+from upweave.ops.schedule import Schedule
+from upweave.ops.winograd import Winograd, choose, schedule
+
+pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_not() or "the native core is here")
+
+TARGETS = native.targets()
+UPSAMPLER = problem((1, 64, 47, 47), (64, 32, 4, 4), stride=2, padding=1)
+PLAIN = problem((1, 64, 24, 24), (64, 32, 3, 3), stride=1, padding=1)
+
+
+def kernel_of(
+    p: Problem, cells: tuple[int, ...], blocks: tuple[int, int, int], isa: str, *, channels_last: bool = False,
+    activation: str = "none", slope: float = 0.01,
+) -> Any:  # fmt: skip
+    """The core's kernel with these tiles, in blocks of (rows of tiles, tiles, shares)."""
+    geometry = native._geometry(p, "float32", channels_last, native.FORWARD, activation, slope)
+    three = (1,) * (3 - p.rank) + cells
+    return native._core().module.WinogradKernel(isa, geometry, three, *blocks)
+
+
+def outputs(
+    p: Problem, cells: tuple[int, ...], blocks: tuple[int, int, int], isa: str, *, channels_last: bool = False,
+    activation: str = "none", threads: int = 1, seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
+    """(got, expected, norm before the activation); what lies around the output must stay as it was."""
+    o = Operands(Run(p, "float32", channels_last, isa), seed=seed)
+    kernel = kernel_of(p, cells, blocks, isa, channels_last=channels_last, activation=activation, slope=0.2)
+    packed = kernel.pack(o.weight.ctypes.data, threads)
+    y = Guarded((p.batch, *p.out, p.c_out) if channels_last else p.output_shape, "float32")
+    assert kernel.run(o.x.ctypes.data, 0, packed, o.bias.ctypes.data, y.array.ctypes.data, threads)
+    y.check()
+    got = np.moveaxis(y.array, -1, 1) if channels_last else y.array
+    return got.astype(np.float64), o.expected(activation, 0.2), float(np.linalg.norm(o.expected()))
+
+
+def kernels_of(cells: int, stride: int) -> list[int]:
+    """Kernel sizes that this tile takes: of one, two and (not for three cells) three taps, alone and beside fewer."""
+    most = 4 if cells == 1 else 2 if cells == 3 else 3
+    return list(range(stride, most * stride + 1))
+
+
+LIMIT = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 2e-6}
+"""Of ‖out − exact‖/‖exact‖ along one axis."""
+
+
+@pytest.mark.parametrize("isa", TARGETS)
+@pytest.mark.parametrize("cells", [1, 2, 3, 4])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_every_scheme_along_each_axis(isa: str, cells: int, stride: int) -> None:
+    for k, axis in itertools.product(kernels_of(cells, stride), range(3)):
+        if (k, stride) == (1, 1):
+            continue
+        size, kernel, strides, tiles = [2, 3, 2], [1, 1, 1], [1, 1, 1], [1, 1, 1]
+        size[axis], kernel[axis], strides[axis], tiles[axis] = 11, k, stride, cells
+        p = problem((2, 19, *size), (19, 18, *kernel), stride=tuple(strides), padding=0)
+        got, want, norm = outputs(p, tuple(tiles), (2, 3, 1), isa)
+        assert_close(got, want, limit=LIMIT[cells], scale=norm)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> dict[str, Any]:
+    """Any problem that Winograd's way takes, in any blocks."""
+    rank = draw(st.integers(1, 3))
+    cells = tuple(draw(st.sampled_from([1, 2, 3])) for _ in range(rank))
+    stride = tuple(draw(st.integers(1, 4 if rank == 1 else 3)) for _ in range(rank))
+    kernel = tuple(draw(st.sampled_from(kernels_of(m, s))) for m, s in zip(cells, stride, strict=True))
+    padding = tuple(draw(st.integers(0, k)) for k in kernel)
+    extra = tuple(draw(st.integers(0, s - 1)) for s in stride)
+    size = tuple(draw(st.integers(1, {1: 70, 2: 24, 3: 7}[rank])) for _ in range(rank))
+    out = [(n - 1) * s - 2 * p + k + e for n, s, p, k, e in zip(size, stride, padding, kernel, extra, strict=True)]
+    size = tuple(n + max(0, -(-(1 - o) // s)) for n, o, s in zip(size, out, stride, strict=True))
+    groups = draw(st.sampled_from([1, 1, 2]))
+    c_in, c_out = (groups * draw(st.sampled_from([1, 3, 16, 17, 33, 129])) for _ in range(2))
+    p = problem(
+        (draw(st.integers(1, 3)), c_in, *size), (c_in, c_out // groups, *kernel), stride=stride, padding=padding,
+        output_padding=extra, groups=groups,
+    )  # fmt: skip
+    blocks = (draw(st.integers(1, 6)), draw(st.integers(1, 20)), draw(st.integers(1, 3)))
+    return {
+        "p": p, "cells": cells, "blocks": blocks, "isa": draw(st.sampled_from(TARGETS or ("none",))),
+        "channels_last": draw(st.booleans()), "activation": draw(st.sampled_from(sorted(ACTIVATIONS))),
+        "threads": draw(st.integers(1, 3)), "seed": draw(st.integers(0, 9)),
+    }  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(cases())
+def test_any_problem_in_any_blocks(case: dict[str, Any]) -> None:
+    got, want, norm = outputs(**case)
+    assert_close(got, want, limit=1e-6, scale=norm)
+
+
+@pytest.mark.parametrize("p", [UPSAMPLER, PLAIN], ids=["upsampler", "convolution"])
+@pytest.mark.parametrize("cells", [(2, 2), (4, 4), (4, 2)])
+@pytest.mark.parametrize("isa", TARGETS)
+def test_tiles_of_four_lose_less_than_a_digit(p: Problem, cells: tuple[int, int], isa: str) -> None:
+    got, want, norm = outputs(p, cells, (2, 3, 1), isa)
+    assert_close(got, want, limit=5e-6, scale=norm)
+
+
+@pytest.mark.parametrize("isa", TARGETS)
+def test_blocks_and_threads_change_no_bit(isa: str) -> None:
+    one, *others = (
+        outputs(UPSAMPLER, (3, 3), blocks, isa, threads=threads)[0]
+        for blocks, threads in (((1, 1, 1), 1), ((1, 1, 1), 2), ((2, 4, 1), 1), ((5, 9, 2), 3))
+    )
+    assert all(np.array_equal(one, other) for other in others)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38])
+@pytest.mark.parametrize("where", ["input", "weight"])
+def test_what_it_cannot_transform_goes_to_the_direct_loops(bad: float, where: str) -> None:
+    """A NaN spoils the outputs that read it and no other; so does what is so large that a sum of two overflows."""
+    p, o = UPSAMPLER, Operands(Run(UPSAMPLER, "float32", False, native.isa()))
+    assert isinstance(choose(p, tile=native.tile(native.isa(), "float32")), Winograd)
+    (o.x if where == "input" else o.weight)[(0, 5, 1, 2)] = bad
+    kernel = native.chosen(p, "float32").kernel
+    packed = native.pack(p, "float32", False, o.weight.ctypes.data)
+    y = np.full(p.output_shape, 7, np.float32)
+    unread = (p, "float32", False, o.x.ctypes.data, 0, 0, y.ctypes.data)
+    read = (p, "float32", False, o.x.ctypes.data, o.weight.ctypes.data, 0, y.ctypes.data)
+    assert not kernel.run(o.x.ctypes.data, 0, packed, 0, y.ctypes.data, 1)
+    assert not native.forward(*unread, packed=packed)  # and it says so, where there is no weight to read
+    for arguments in ({"packed": packed}, {}):
+        y[...] = 7
+        assert native.forward(*read, **arguments)
+        with np.errstate(all="ignore"):
+            direct = np.full(p.output_shape, 7, np.float32)
+            loops = native.compiled(p, "float32").kernel
+            loops.run(
+                o.x.ctypes.data, o.weight.ctypes.data, loops.pack(o.weight.ctypes.data, 1), 0, direct.ctypes.data, 1
+            )
+        np.testing.assert_array_equal(y, direct)
+    assert np.isfinite(y).any()
+
+
+def test_weights_of_another_kernel_are_refused() -> None:
+    o = Operands(Run(UPSAMPLER, "float32", False, native.isa()))
+    two, three = (kernel_of(UPSAMPLER, cells, (1, 4, 1), native.isa()) for cells in ((2, 2), (3, 3)))
+    y = np.zeros(UPSAMPLER.output_shape, np.float32)
+    with pytest.raises(ValueError, match="packed for another kernel"):
+        three.run(o.x.ctypes.data, 0, two.pack(o.weight.ctypes.data, 1), 0, y.ctypes.data, 1)
+    assert two.layout != three.layout
+
+
+@pytest.mark.parametrize(
+    ("p", "cells", "why"),
+    [
+        (problem((1, 8, 9), (8, 4, 3), dilation=2), (2,), "dilation"),
+        (problem((1, 8, 9), (8, 4, 2), stride=3), (2,), "without taps"),
+        (problem((1, 8, 9), (8, 4, 4)), (2,), "at most 3 taps"),
+        (problem((1, 8, 9), (8, 4, 3)), (3,), "at most 2 taps"),
+        (problem((1, 8, 9), (8, 4, 3)), (5,), "2 to 4 cells"),
+    ],
+)
+def test_the_core_refuses_what_it_has_no_scheme_for(p: Problem, cells: tuple[int, ...], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        kernel_of(p, cells, (1, 1, 1), native.isa())
+
+
+def test_the_choice() -> None:
+    """By the number of products that are saved, unless the transforms or the empty lanes cost more."""
+    found = choose(UPSAMPLER)
+    assert isinstance(found, Winograd)
+    assert (found.cells, found.algorithm) == ((1, 3, 3), "winograd")
+    assert found.saved == pytest.approx(UPSAMPLER.multiplies / (16 * 16 * 16 * 4 * 64 * 32))
+    assert isinstance(choose(PLAIN), Winograd)
+    for direct in (
+        problem((1, 64, 24, 24), (64, 32, 2, 2), stride=2),  # one tap a phase
+        problem((1, 64, 24, 24), (64, 2, 4, 4), stride=2, padding=1),  # two channels in a vector of sixteen
+        problem((1, 64, 24, 24), (64, 32, 3, 3), dilation=2),
+        problem((1, 64, 2, 2), (64, 32, 4, 4), stride=2, padding=1),
+        problem((1, 64, 24, 24), (64, 1, 4, 4), stride=2, groups=64),
+    ):
+        assert isinstance(choose(direct), Schedule)
+    assert isinstance(choose(UPSAMPLER, dtype="float64"), Schedule)
+
+
+def test_precise_tiles_have_four_cells_along_no_second_axis() -> None:
+    signal = problem((1, 64, 4000), (64, 64, 3), padding=1)
+    assert max(schedule(PLAIN).cells) < 4 <= max(schedule(PLAIN, precise=False).cells)  # type: ignore[union-attr]
+    assert schedule(signal).cells == (1, 1, 4)  # type: ignore[union-attr]
+
+
+def test_what_is_computed_does_not_depend_on_the_threads() -> None:
+    for p in (UPSAMPLER, PLAIN, problem((1, 32, 40), (32, 16, 4), stride=2), problem((3, 8, 5, 6), (8, 8, 3, 3))):
+        every = [choose(p, threads=n) for n in (1, 2, 3, 8, 64)]
+        assert len({type(found) for found in every}) == 1
+        assert len({found.cells for found in every if isinstance(found, Winograd)}) <= 1
