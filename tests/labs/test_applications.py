@@ -187,7 +187,8 @@ def test_whistles_are_those_of_the_kernel() -> None:
     for kind in vocoder.KINDS:
         heard = vocoder.rendered(kind, 0.5)
         assert_close(vocoder.measured_whistles(heard), vocoder.whistles(kind, 0.5), tolerance=1e-9)
-        assert np.abs(vocoder.silence(heard)).max() <= vocoder.whistles(kind, 0.5).sum() + 1e-9
+        pause = vocoder.silence(heard)
+        assert np.abs(pause - pause.mean()).max() <= vocoder.whistles(kind, 0.5).sum() + 1e-9
     assert vocoder.whistles("trained", 0.5).max() > 0.01
     assert vocoder.whistles("equal", 0.5).max() < 1e-12
     assert vocoder.whistles("trained", 0.0).max() == 0
@@ -196,7 +197,7 @@ def test_whistles_are_those_of_the_kernel() -> None:
 def test_a_checkerboard_is_a_whistle() -> None:
     sound_, low = vocoder.rendered("trained", 1.0), vocoder.rendered("linear", 1.0)
     assert bool(score(vocoder.silence(sound_), 8, dims=1).found)
-    assert np.abs(vocoder.silence(low)).max() < 1e-12
+    assert np.ptp(vocoder.silence(low)) < 1e-12
     assert vocoder.spectrogram(sound_).shape[0] == 129
     assert vocoder.levels(sound_)[64 * 1] > vocoder.levels(low)[64 * 1] + 20  # 2 kHz
 
