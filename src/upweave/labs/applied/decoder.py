@@ -113,7 +113,8 @@ class Decoded:
 
         last = self.module[-2]
         if isinstance(last, nn.Sequential):  # a resize and a convolution
-            return gain_imbalance(ResizeConv(3, 2, 1, mode="nearest"), last[1].weight.detach().numpy()).deviation
+            plain: Any = last[1]
+            return gain_imbalance(ResizeConv(3, 2, 1, mode="nearest"), plain.weight.detach().numpy()).deviation
         spec = ConvTranspose(last.kernel_size, last.stride, last.padding, last.output_padding)
         return gain_imbalance(spec, last.weight.detach().numpy()).deviation
 

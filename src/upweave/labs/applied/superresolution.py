@@ -33,7 +33,7 @@ LAYERS: Mapping[str, ConvTranspose] = {
 }
 """Layers that make an input of any length exactly twice as long; k9 s2 p4 o1 is FSRCNN's."""
 
-FIXED: Mapping[str, ResizeConv] = {m: ResizeConv(1, 2, mode=m) for m in ("nearest", "linear", "cubic")}  # type: ignore[arg-type]
+FIXED: Mapping[str, ResizeConv] = {m: ResizeConv(1, 2, mode=m) for m in ("nearest", "linear", "cubic")}
 """Resizes with nothing to learn."""
 
 BORDER = 12  # pixels that are not compared: there the layers read zeros
