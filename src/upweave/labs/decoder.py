@@ -184,9 +184,9 @@ def _(kind, made):
         filter (ICNR), project on equal gains in training, or resize and convolve. The audit below reads the architecture and
         the *size* of the gains, so it objects to k3 and k5; random signs are no fault of k4's, but they are the pattern.
 
-        After training on a squared error, every variant has learned to undo nearly all of it; k3 keeps the most. A
-        discriminator is no such teacher: where gradients from its own strided convolutions are uneven, the pattern is
-        what it rewards.
+        After training on a squared error, every variant has learned to undo nearly all of it. Whether an adversarial
+        loss is as good a teacher is another question: a discriminator's own strided convolutions pass their gradients
+        back unevenly where s does not divide k.
         """,
         f"""
         ## 数字说明了什么
@@ -204,8 +204,8 @@ def _(kind, made):
         花纹随之消失：让所有相位以同一个滤波器开始（ICNR）、训练中投影到等增益、或者先插值再卷积。下面的检查看的是结构和增益的*大小*，
         所以它反对 k3 和 k5；随机的正负号不算 k4 的错，花纹却正由此而来。
 
-        用平方误差训练之后，各种方式都学会了抵消绝大部分花纹，k3 残留最多。判别器却不是这样的老师：它自身的跨步卷积传回的梯度不均匀，
-        奖励的恰恰可能是这种花纹。
+        用平方误差训练之后，各种方式都学会了抵消绝大部分花纹。对抗损失是不是同样好的老师，则是另一个问题：只要 k 不被 s 整除，
+        判别器自身的跨步卷积传回的梯度就是不均匀的。
         """,
     )
     return

@@ -296,8 +296,8 @@ def _():
             total = total * stride + off
         if answer == total:
             return right(
-                f"1·16 + 1·8 + 4 = {show(float(total))}. The published FCN-8s cuts this much off in front.",
-                f"1·16 + 1·8 + 4 = {show(float(total))}。公开的 FCN-8s 正是靠前端裁剪来补偿这个量。",
+                f"1·16 + 1·8 + 4 = {show(float(total))}. Crops in front have to make up for it.",
+                f"1·16 + 1·8 + 4 = {show(float(total))}。前端的裁剪必须补偿这个量。",
             )
         if answer == sum(own):
             return wrong(

@@ -57,8 +57,8 @@ def _():
         """
         ## Tissue that is the same all over
 
-        Most volume networks go up by transposed convolutions, and more than half of those in public models have a kernel
-        that is no multiple of the stride. Here is a head of ellipsoids: skull, grey and white matter, fluid, one lesion
+        Of the strided transposed convolutions in public models for volumes, more than half have a kernel that is no
+        multiple of the stride. Here is a head of ellipsoids: skull, grey and white matter, fluid, one lesion
         of 10 % contrast. A decoder's features are constant where the tissue is, so inside white matter the next layer
         should give *one* number. It gives eight, one a phase.
 
@@ -67,7 +67,7 @@ def _():
         """
         ## 处处相同的组织
 
-        多数体数据网络用转置卷积上采样，而公开模型里超过一半的核不是步长的整数倍。下面是一个由椭球拼成的头部：颅骨、灰质、白质、脑脊液，以及一处
+        公开的体数据模型中，超过一半的跨步转置卷积，其核大小不是步长的整数倍。下面是一个由椭球拼成的头部：颅骨、灰质、白质、脑脊液，以及一处
         对比度为 10 % 的病灶。解码器的特征在同一组织内是常数，所以在白质内部，下一层本该给出*一个*数，它却给出八个，每个相位一个。
 
         这一层未经训练；换一个随机种子，就换一种花纹。
