@@ -100,6 +100,62 @@ LABS: tuple[Lab, ...] = (
             "哪些办法能对付棋盘伪影：训练前后效果如何，代价多大，还剩下什么。",
         ),
     ),
+    Lab(
+        "decoder",
+        Text("8a · The decoder of a small GAN", "8a · 小型 GAN 的解码器"),
+        Text("8a Faces", "8a 人脸"),
+        Text(
+            "Even coverage does not prevent checkerboards: before the first step of training, what counts is the gain "
+            "of each phase.",
+            "覆盖均匀并不能防止棋盘伪影：在训练开始之前，起决定作用的是各相位的增益。",
+        ),
+    ),
+    Lab(
+        "segmentation",
+        Text("8b · Scores back to the picture's grid", "8b · 把分割得分送回图像网格"),
+        Text("8b Segmentation", "8b 分割"),
+        Text(
+            "A padding that is off by a few pixels moves every mask, and no metric says why the overlap is low.",
+            "填充差了几个像素，整张掩膜就会平移；而指标只会告诉您重叠率偏低，不会说明原因。",
+        ),
+    ),
+    Lab(
+        "superresolution",
+        Text("8c · The best kernel for photographs", "8c · 照片超分辨率的最优核"),
+        Text("8c Photographs", "8c 照片"),
+        Text(
+            "The best weight of a transposed convolution solves linear equations. What it does is worth knowing.",
+            "转置卷积的最优权重是一个线性方程组的解，它的样子值得了解。",
+        ),
+    ),
+    Lab(
+        "volume",
+        Text("8d · Volumes: a head in 64³ voxels", "8d · 三维体数据：64³ 体素的头部"),
+        Text("8d Volumes", "8d 体数据"),
+        Text(
+            "In three dimensions a layer has eight phases, and a lesion can drown in the pattern they make.",
+            "三维时一层有八个相位，它们形成的花纹足以淹没一处病灶。",
+        ),
+    ),
+    Lab(
+        "poisson",
+        Text("8e · A transposed convolution solves Poisson's equation", "8e · 用转置卷积求解泊松方程"),
+        Text("8e Physics", "8e 物理场"),
+        Text(
+            "Multigrid brings corrections to the finer grid by a transposed convolution, and its speed shows how good "
+            "that is.",
+            "多重网格用转置卷积把修正量送到更细的网格，收敛速度说明了这个转置卷积的好坏。",
+        ),
+    ),
+    Lab(
+        "vocoder",
+        Text("8f · Checkerboards that one can hear", "8f · 听得见的棋盘伪影"),
+        Text("8f Sound", "8f 声音"),
+        Text(
+            "In sound, unequal gains are whistles at fixed pitches, even in silence, and a poor kernel leaves mirror images.",
+            "在声音里，增益不等就是固定音高的啸叫，静音时也在；不好的核则留下频谱镜像。",
+        ),
+    ),
 )
 """All labs, in the order in which to read them."""
 

@@ -6,9 +6,11 @@ from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, s
 from .drawing import axes, curve, row, short, table
 from .exercise import Verdict, exercise, right, wrong
 from .figure import Panel, figure
+from .findings import findings
 from .fit import enlarged, fitted
 from .layer import layer_sliders, refusal, transposed
 from .links import number, show
+from .media import Picture, pictures, png, sound, wav
 from .page import closing, opening
 from .paths import PathTable, paths
 from .picture import picture, scene, shrunk
@@ -20,6 +22,7 @@ __all__ = [
     "Numbers",
     "Panel",
     "PathTable",
+    "Picture",
     "Preset",
     "Slider",
     "Switch",
@@ -34,6 +37,7 @@ __all__ = [
     "enlarged",
     "exercise",
     "figure",
+    "findings",
     "fitted",
     "formula",
     "layer_sliders",
@@ -41,6 +45,8 @@ __all__ = [
     "opening",
     "paths",
     "picture",
+    "pictures",
+    "png",
     "refusal",
     "right",
     "row",
@@ -49,8 +55,10 @@ __all__ = [
     "short",
     "show",
     "shrunk",
+    "sound",
     "stretch",
     "table",
     "transposed",
+    "wav",
     "wrong",
 ]

@@ -15,9 +15,6 @@ from markdown import markdown
 
 from ..text import Text
 
-# Chinese has no spaces: a line that ends in, and one that begins with, a Chinese character or mark are joined without.
-_WRAPPED = re.compile(r"(?<=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])\n(?=[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef])")
-
 
 def both(en: str, zh: str) -> mo.Html:
     """Markdown in both languages, of which the page shows one; inline HTML, such as `number` makes, passes through."""
@@ -30,8 +27,12 @@ def both(en: str, zh: str) -> mo.Html:
 
 def marked(text: Text) -> Text:
     """The same text with its Markdown turned into HTML; the indentation that all lines share is dropped."""
-    english, chinese = cleandoc(text.en), _WRAPPED.sub("", cleandoc(text.zh))
-    return Text(*(markdown(t, extensions=["tables", "fenced_code"]) for t in (english, chinese)))
+    return Text(*(markdown(unwrapped(cleandoc(t)), extensions=["tables", "fenced_code"]) for t in text.pair))
+
+
+def unwrapped(text: str) -> str:
+    """The same text with no line break between two Chinese characters, where a page would show it as a space."""
+    return re.sub(r"(?<=[\u3000-\u9fff\uff00-\uffef*])\n *(?=\*{0,2}[\u3001-\u9fff\uff00-\uffef])", "", text)
 
 
 def formula(text: str) -> str:

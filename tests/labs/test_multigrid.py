@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from examples.multigrid import laplacian, prolong, reductions, restrict, two_grid_factor, v_cycle
+from upweave.labs.applied import multigrid as mg
+from upweave.labs.applied.multigrid import laplacian, prolong, reductions, restrict, two_grid_factor, v_cycle
 from upweave.testing import assert_close, dot_test
 
 
@@ -32,10 +33,10 @@ def test_a_v_cycle_reduces_the_residual_as_the_textbook_says(before: int, after:
 
 
 def test_a_wrong_prolongation_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    import examples.multigrid as mg
-
     right = mg.prolong
-    monkeypatch.setattr(mg, "prolong", lambda c: np.roll(right(c), 1, axis=0))  # as a padding off by one would
+    monkeypatch.setattr(
+        mg, "prolong", lambda c, line: np.roll(right(c, line), 1, axis=0)
+    )  # as a padding off by one would
     assert reductions(6, 1, 1)[-5:].mean() != pytest.approx(0.36, rel=0.1)
 
 

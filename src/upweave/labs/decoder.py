@@ -1,0 +1,362 @@
+"""Lab 8a: the decoder of a small GAN, before and after training."""
+
+import marimo
+
+app = marimo.App(
+    width="full",
+    app_title="Upweave · The decoder of a small GAN · 小型 GAN 的解码器",
+    css_file="kit/static/page.css",
+    html_head_file="kit/static/head.html",
+)
+
+with app.setup:
+    from fractions import Fraction
+
+    import marimo as mo
+    import numpy as np
+
+    import upweave
+    from upweave.labs.applied.data import faces, missing
+    from upweave.labs.applied.decoder import KINDS, SIDE, decoded, path_counts
+    from upweave.labs.kit import (
+        Choice,
+        Panel,
+        Picture,
+        Slider,
+        Text,
+        Verdict,
+        both,
+        closing,
+        code,
+        controls,
+        exercise,
+        figure,
+        findings,
+        number,
+        opening,
+        pictures,
+        right,
+        show,
+        table,
+        wrong,
+    )
+
+
+@app.cell
+def _():
+    opening("decoder")
+    return
+
+
+@app.cell
+def _():
+    both(
+        """
+        ## Sixteen numbers become a face
+
+        A GAN's generator doubles its picture a few times: here from 4×4 to 32×32 pixels, with three layers of stride 2.
+        Adversarial training takes longer than you want to wait, so this decoder learns by itself: each face gets a code
+        of its own, and codes and weights together minimise the squared error. Layers, initialisation and artifacts are
+        those of a DCGAN.
+
+        Choose how it doubles. Before any training you see what the *layers* draw, for every code alike.
+        """,
+        """
+        ## 十六个数变成一张脸
+
+        GAN 的生成器要把图像放大好几次：这里用三个步长为 2 的层，从 4×4 放大到 32×32 像素。对抗训练比您愿意等的时间长，所以这个解码器
+        自己学习：每张脸有自己的编码，编码与权重一起最小化平方误差。层、初始化和伪影都与 DCGAN 相同。
+
+        请选择放大的方式。训练之前看到的，是这些*层*本身画出来的东西，对每个编码都一样。
+        """,
+    )
+    return
+
+
+@app.cell
+def _():
+    lacking = missing("torch", "skimage")
+    mo.stop(lacking is not None, both(lacking.en, lacking.zh) if lacking else None)
+    choice = controls(
+        Choice("kind", Text("doubling", "放大方式"), {k: v.title for k, v in KINDS.items()}, "k4"),
+        Choice(
+            "steps",
+            Text("training", "训练"),
+            {
+                "0": Text("none yet", "尚未训练"),
+                "60": Text("60 steps (some seconds)", "60 步（数秒）"),
+                "200": Text("200 steps", "200 步"),
+            },
+            "0",
+        ),
+        Slider("seed", Text("random start", "随机种子"), 0, 5, 0),
+    )
+    choice
+    return (choice,)
+
+
+@app.cell
+def _(choice):
+    v = choice.values
+    kind, steps, seed = str(v["kind"]), int(v["steps"]), int(v["seed"])
+    made = decoded(kind, steps, seed)
+    return kind, made, steps
+
+
+@app.cell
+def _(made, steps):
+    def _sheet(some):
+        return np.concatenate([np.concatenate(list(some[i : i + 4]), axis=1) for i in (0, 4)], axis=0)
+
+    def _stretched(p):
+        low, high = np.percentile(p, (1, 99))
+        return (p - low) / max(high - low, 1e-9)
+
+    _all = _sheet(made.pictures[:8])
+    pictures(
+        Picture(
+            Text("What it draws", "画出的图像"),
+            _stretched(_all),
+            Text("eight codes; contrast stretched", "八个编码；对比度已拉伸") if not steps else None,
+            width=360,
+        ),
+        Picture(Text("The first, enlarged", "第一张，放大"), _stretched(made.pictures[0]), width=180),
+        Picture(Text("Real faces", "真实的人脸"), _sheet(faces(SIDE)[:8]), width=360),
+    )
+    return
+
+
+@app.cell
+def _():
+    drawing = figure()
+    return (drawing,)
+
+
+@app.cell
+def _(drawing, kind, made):
+    def _draw():
+        side = 34
+        counts = path_counts(kind)
+        paths = Panel(
+            Text("Paths from the 4×4 to each pixel, mod 8", "从 4×4 到每个像素的路径数（按 mod 8）"),
+            8 * side + 2,
+            8 * side + 2,
+            note=Text("structure alone: taps multiplied over three layers", "只看结构：三层抽头数相乘"),
+        )
+        table(paths, 1, 1, counts, side, name="c")
+        means = made.pictures.mean(axis=0)
+        phases = np.array([[means[i::2, j::2].mean() for j in (0, 1)] for i in (0, 1)])
+        levels = Panel(
+            Text("Mean of each phase, mod 2", "每个相位的均值（mod 2）"),
+            2 * 70 + 2,
+            2 * 70 + 2,
+            note=Text("equal means: no checkerboard", "均值相等则没有棋盘"),
+        )
+        table(levels, 1, 1, phases, 70, name="m")
+        drawing.show(paths, levels)
+
+    _draw()
+    drawing
+    return
+
+
+@app.cell
+def _(kind, made):
+    _score, _low, _high = made.checkerboard
+    _spec = KINDS[kind].spec
+    _counts = upweave.coverage(_spec)
+    both(
+        f"""
+        ## What the numbers say
+
+        | | |
+        |---|---|
+        | share of the pictures' variance that is a checkerboard | {number(max(0.0, _score), "upweave.artifacts.score")} |
+        | between, at 99 % | {number(max(0.0, _low), "upweave.artifacts.score")} and {number(min(1.0, _high), "upweave.artifacts.score")} |
+        | taps of each phase on one axis | {number(_counts, "upweave.coverage")} |
+        | share of the last layer's gains that differs between phases | {number(made.deviation, "upweave.gain_imbalance")} |
+        | busiest over quietest pixel, paths through three layers | {number(path_counts(kind).max() / path_counts(kind).min(), "upweave.coverage")} |
+
+        Look at k4 s2 p1 without training. Its coverage is perfectly even, the kernel is a multiple of the stride, and yet
+        most of the variance is a checkerboard: the features behind a ReLU have a mean, each phase multiplies it by a
+        *random gain of its own*, and four different gains are a pattern. Dividing k by s only makes the gains equally
+        *large in expectation*. Three remedies make them *equal*, and the pattern is gone: start all phases with the same
+        filter (ICNR), project on equal gains in training, or resize and convolve. The audit below reads the architecture and
+        the *size* of the gains, so it objects to k3 and k5; random signs are no fault of k4's, but they are the pattern.
+
+        After training on a squared error, every variant has learned to undo nearly all of it. Whether an adversarial
+        loss is as good a teacher is another question: a discriminator's own strided convolutions pass their gradients
+        back unevenly where s does not divide k.
+        """,
+        f"""
+        ## 数字说明了什么
+
+        | | |
+        |---|---|
+        | 图像方差中棋盘所占的比例 | {number(max(0.0, _score), "upweave.artifacts.score")} |
+        | 99 % 置信区间 | {number(max(0.0, _low), "upweave.artifacts.score")} 到 {number(min(1.0, _high), "upweave.artifacts.score")} |
+        | 一个轴上各相位的抽头数 | {number(_counts, "upweave.coverage")} |
+        | 最后一层的增益中，各相位互不相同的份额 | {number(made.deviation, "upweave.gain_imbalance")} |
+        | 三层之后，路径最多与最少的像素之比 | {number(path_counts(kind).max() / path_counts(kind).min(), "upweave.coverage")} |
+
+        看看未训练的 k4 s2 p1：覆盖完全均匀，核大小是步长的整数倍，可方差的大部分仍是棋盘。原因是 ReLU 之后的特征均值不为零，每个相位都用
+        *自己的随机增益*去乘它，四个不同的增益就成了花纹。让 k 被 s 整除，只能使这些增益*在期望上一样大*。有三种补救办法能让它们真正*相等*，
+        花纹随之消失：让所有相位以同一个滤波器开始（ICNR）、训练中投影到等增益、或者先插值再卷积。下面的检查看的是结构和增益的*大小*，
+        所以它反对 k3 和 k5；随机的正负号不算 k4 的错，花纹却正由此而来。
+
+        用平方误差训练之后，各种方式都学会了抵消绝大部分花纹。对抗损失是不是同样好的老师，则是另一个问题：只要 k 不被 s 整除，
+        判别器自身的跨步卷积传回的梯度就是不均匀的。
+        """,
+    )
+    return
+
+
+@app.cell
+def _(kind, made):
+    _report = upweave.audit(made.module, made.example)
+    findings(
+        [f for f in _report.findings if f.level >= upweave.audit.Level.WARNING or f.name == "phase-gain-imbalance"],
+        Text(f"The audit of this decoder ({kind})", f"对这个解码器的检查（{kind}）"),
+    )
+    return
+
+
+@app.cell
+def _():
+    both(
+        "## The layer as code",
+        "## 写成代码",
+    )
+    return
+
+
+@app.cell
+def _():
+    snippets = code(upweave.ConvTranspose(4, 2, 1))
+    snippets
+    return (snippets,)
+
+
+@app.cell
+def _(kind, snippets):
+    snippets.show(KINDS[kind].spec)
+    return
+
+
+@app.cell
+def _():
+    both("## Exercises", "## 练习")
+    return
+
+
+@app.cell
+def _():
+    def _gains(answer: list[Fraction]) -> Verdict:
+        weight = np.array([1.0, 2.0, 4.0, 1.0]).reshape(1, 1, 4)
+        truth = upweave.dc_gain(upweave.ConvTranspose(4, 2, 1), weight).ravel().tolist()
+        if [float(a) for a in answer] == truth:
+            return right(
+                f"Outputs alternate between {show(truth[0])} and {show(truth[1])}, though each has two taps.",
+                f"每个输出都有两个抽头，数值却在 {show(truth[0])} 与 {show(truth[1])} 之间交替。",
+            )
+        if [float(a) for a in answer] == truth[::-1]:
+            return wrong(
+                "The right two numbers, in the wrong order: output 0 is reached by the taps with t ≡ p (mod s).",
+                "两个数对了，顺序反了：到达输出 0 的是满足 t ≡ p（mod s）的抽头。",
+            )
+        return wrong(
+            "The gain of a phase is the sum of its taps; phase r has those with t ≡ r + p (mod s).",
+            "一个相位的增益是它的抽头之和；相位 r 的抽头满足 t ≡ r + p（mod s）。",
+        )
+
+    exercise(
+        "gains",
+        Text(
+            "One channel, k = 4, s = 2, p = 1, w = (1, 2, 4, 1), and the input is 1 everywhere. What do the outputs of phase 0 "
+            "and phase 1 become? *(two numbers)*",
+            "单通道，k = 4、s = 2、p = 1，w = (1, 2, 4, 1)，输入处处为 1。相位 0 和相位 1 的输出各是多少？*（两个数）*",
+        ),
+        _gains,
+        kind="numbers",
+    )
+    return
+
+
+@app.cell
+def _():
+    def _paths(answer: Fraction) -> Verdict:
+        counts = path_counts("k3")[:, 0]
+        line = counts / np.gcd.reduce(counts.astype(int))
+        truth = line.max() / line.min()
+        if answer == Fraction(truth):
+            return right(
+                f"Over eight neighbours the paths go like {show(line.astype(int).tolist())}; in the picture it is {show(truth)}² = "
+                f"{show(truth**2)} times.",
+                f"相邻八个位置的路径数之比是 {show(line.astype(int).tolist())}；二维图像中是 {show(truth)}² = {show(truth**2)} 倍。",
+            )
+        if answer == 8:
+            return wrong(
+                "2³ would hold if a busy output always met busy ones before it. Follow the paths layer by layer.",
+                "只有当路径多的输出之前也总是路径多的输出时，才会是 2³。请逐层数路径。",
+            )
+        return wrong(
+            "One layer turns (a, b, c, …) into (a, a+b, b, b+c, c, …). Begin with ones, do it three times, stay away from the ends.",
+            "一层把 (a, b, c, …) 变成 (a, a+b, b, b+c, c, …)。从全 1 开始做三次，只看远离两端的部分。",
+        )
+
+    exercise(
+        "paths",
+        Text(
+            "Three layers k3 s2 behind each other, on one axis: how many times as many paths from the input does the busiest "
+            "output get as the quietest?",
+            "三个 k3 s2 层相接，只看一个轴：路径最多的输出所得的输入路径数，是最少者的多少倍？",
+        ),
+        _paths,
+        hint=Text(
+            "Phase by phase, a layer gives one tap, then two, in turn.", "逐相位看，一层交替地给出一个抽头和两个抽头。"
+        ),
+    )
+    return
+
+
+@app.cell
+def _(choice):
+    assert choice is not None  # the exercise runs the decoder, which needs what the controls need
+
+    def _remedy(answer: str) -> Verdict:
+        share = float(np.mean([decoded(answer, 0, seed).checkerboard[0] for seed in range(3)]))
+        if share < 0.01:
+            return right(
+                f"Over three random starts the checkerboard has {show(max(0.0, share))} of the variance.",
+                f"三个随机种子平均，棋盘占方差的 {show(max(0.0, share))}。",
+            )
+        return wrong(
+            f"Computed over three random starts: the checkerboard still has {show(share)} of the variance.",
+            f"用三个随机种子算过：棋盘仍占方差的 {show(share)}。",
+        )
+
+    exercise(
+        "remedy",
+        Text(
+            "Which of these leaves no checkerboard in the pictures of an untrained decoder?",
+            "下面哪一种，能让未训练的解码器画出的图像没有棋盘？",
+        ),
+        _remedy,
+        kind="choice",
+        options={
+            "k4": Text("a kernel of 4: a multiple of the stride", "核大小取 4：步长的整数倍"),
+            "k5": Text("a larger kernel, 5", "更大的核，5"),
+            "equal": Text("kernels of 4 whose phases have equal gains", "核大小取 4，且各相位增益相等"),
+        },
+    )
+    return
+
+
+@app.cell
+def _():
+    closing("decoder")
+    return
+
+
+if __name__ == "__main__":
+    app.run()
