@@ -56,7 +56,8 @@ class Autoencoder(nn.Module):
             nn.Conv2d(48, NOISE, 3, padding=1),
         )  # fmt: skip
         self.body = nn.Sequential(nn.Conv2d(NOISE, 48, 3, padding=1), nn.ReLU(inplace=True))
-        _start(self.encoder), _start(self.body)
+        _start(self.encoder)
+        _start(self.body)
         self.ups = _ups(remedy, seed, STAGES)
 
     def forward(self, x: Tensor) -> Tensor:

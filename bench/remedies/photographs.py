@@ -39,7 +39,8 @@ def read(name: str) -> Picture:
         raise RuntimeError(f"{name} is not installed; pip install 'upweave[bench]'")
     with Image.open(path) as picture:
         samples = np.asarray(picture if picture.mode == "L" else picture.convert("RGB"), dtype=np.float32) / 255
-    return samples if samples.ndim == 2 else np.asarray(samples @ np.array(LUMA, dtype=np.float32))
+    grey = samples if samples.ndim == 2 else samples @ np.array(LUMA, dtype=np.float32)
+    return np.asarray(grey, dtype=np.float32)
 
 
 def training() -> dict[str, Picture]:

@@ -1,7 +1,7 @@
 """The cells of the study: one for each seed, task and remedy, written as soon as it is done.
 
-A run goes on from what its file has. Remedies of one task and seed see the same patches, and start from the same numbers
-wherever they have the same layers, so that they can be compared seed by seed.
+A run goes on from what its file has. Remedies of one task and seed see the same patches, and start from the same
+numbers wherever they have the same layers, so that they can be compared seed by seed.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Settings:
     """
 
     steps: dict[str, int] = field(
-        default_factory=lambda: {"super-resolution": 2000, "autoencoder": 1200, "generator": 600}
+        default_factory=lambda: {"super-resolution": 1800, "autoencoder": 900, "generator": 450}
     )
     batch: dict[str, int] = field(default_factory=lambda: {"super-resolution": 4, "autoencoder": 4, "generator": 8})
     patch: dict[str, int] = field(default_factory=lambda: {"super-resolution": 32, "autoencoder": 64, "generator": 64})
@@ -117,7 +117,7 @@ class Study:
         """The study and one cell more, in the order of task, remedy and seed."""
         names = list(REMEDIES)
         cells = [*self.cells, cell]
-        cells.sort(key=lambda c: (TASKS.index(c.task), names.index(c.remedy), c.seed))  # type: ignore[arg-type]
+        cells.sort(key=lambda c: (TASKS.index(c.task), names.index(c.remedy), c.seed))
         return replace(self, cells=tuple(cells))
 
 
