@@ -132,14 +132,15 @@ def shares(task: TaskName, network: nn.Module, pictures: Mapping[str, Tensor]) -
 
 
 def _of_weights(layer: Any) -> Numbers:
-    spec, weight = _spec(layer), layer.weight.detach().double().numpy()
+    spec, weight = spec_of(layer), layer.weight.detach().double().numpy()
     return {
         "gains": float(upweave.gain_imbalance(spec, weight).deviation),
         "rejection": float(np.clip(upweave.image_rejection(spec, weight).typical, -99, 99)),
     }
 
 
-def _spec(layer: Any) -> upweave.Spec:
+def spec_of(layer: Any) -> upweave.Spec:
+    """The numbers of an upsampler, for the questions of `upweave`."""
     if isinstance(layer, nn.ConvTranspose2d):
         return upweave.ConvTranspose(layer.kernel_size, layer.stride, layer.padding, layer.output_padding)  # type: ignore[arg-type]
     return layer.spec  # type: ignore[no-any-return]

@@ -69,6 +69,12 @@ def _tied(layer: nn.Module, follows: Follows) -> None:
     un.icnr_(layer, lambda kernel: nn.init.kaiming_normal_(kernel, nonlinearity=follows))
 
 
+def _wide(c_in: int, c_out: int) -> nn.Module:
+    """k4 p1, built without moving torch's generator, so that what `_widened` draws is what k3s2 draws."""
+    with torch.random.fork_rng():
+        return transposed(4)(c_in, c_out)
+
+
 def _widened(layer: nn.Module, follows: Follows) -> None:
     """k3 p1 o1 with a tap of zeros behind it on each axis, which is k4 p1."""
     assert isinstance(layer, nn.ConvTranspose2d)
@@ -88,7 +94,7 @@ REMEDIES = {
     for r in (
         Remedy("k3s2", "transposed convolution, kernel 3, stride 2: uneven coverage", "k3s2", transposed(3), _he),
         Remedy("k4s2", "transposed convolution, kernel 4, stride 2: even coverage", "k4s2", transposed(4), _he),
-        Remedy("k3s2-widened", "k3s2 with a row and a column of zeros more, free to train", "k4s2", transposed(4),
+        Remedy("k3s2-widened", "k3s2 with a row and a column of zeros more, free to train", "k4s2", _wide,
                _widened),
         Remedy("k3s2-equal", "k3s2 under `EqualPhaseGain`", "k3s2", transposed(3), _he, equal=True),
         Remedy("k4s2-equal", "k4s2 under `EqualPhaseGain`", "k4s2", transposed(4), _he, equal=True),
