@@ -71,7 +71,7 @@ def _tied(layer: nn.Module, follows: Follows) -> None:
 
 def _wide(c_in: int, c_out: int) -> nn.Module:
     """k4 p1, built without moving torch's generator, so that what `_widened` draws is what k3s2 draws."""
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         return transposed(4)(c_in, c_out)
 
 
