@@ -56,16 +56,17 @@ def svg(study: Study) -> str:
 
 
 def _frame(height: int) -> list[str]:
+    floor = phrase.number(FLOOR, 0)
     parts = [
         f'<rect class="bg" width="{WIDTH}" height="{height}" rx="6"/>',
         _text(16, 28, TITLE, "title ink"),
-        _text(
-            16, 47, f"dB below the variance, mean over pictures and seeds; {FLOOR:.0f} dB and less at the left", "dim"
-        ),
+        _text(16, 47, f"dB below the variance, mean over pictures and seeds; {floor} dB and less at the left", "dim"),
         f'<circle class="start" cx="{LEFT + 5}" cy="63" r="4.5"/>',
         _text(LEFT + 16, 67, "at the start", "ink"),
         f'<circle class="end" cx="{LEFT + 105}" cy="63" r="4.5"/>',
         _text(LEFT + 116, 67, "trained, with the range of its seeds", "ink"),
+        f'<circle class="worse" cx="{LEFT + 345}" cy="63" r="4.5"/>',
+        _text(LEFT + 356, 67, f"not below {phrase.number(GONE, 0)} dB", "ink"),
         _text(WIDTH - 100, 67, "start", "num dim"),
         _text(WIDTH - 16, 67, "trained", "num dim"),
     ]

@@ -14,8 +14,8 @@ from .claim import GONE, PATTERN_END, PATTERN_START
 from .claims import claims
 from .measure import FLOOR, spec_of
 from .networks import NETWORKS, upsamplers
-from .paired import at_end, at_start, difference, level, of
-from .prose import AGAIN, HEAD, LIMITS, METHOD
+from .paired import Estimate, Value, at_end, at_start, difference, level, of
+from .prose import AGAIN, HEAD, LIMITS, METHOD, WHY
 from .remedy import BASELINE, REMEDIES
 from .speed import SHAPES
 from .study import FILE, TASKS, Study, load
@@ -42,7 +42,7 @@ def markdown(study: Study) -> str:
     )  # fmt: skip
     parts = [HEAD, f"![{TITLE}](assets/{CHART})\n", _said(study), _remedies(study)]
     parts += [_task(study, task) for task in TASKS if any(c.task == task for c in study.cells)]
-    return "\n".join([*parts, _blame(study), method, LIMITS, _details(study), AGAIN])
+    return "\n".join([*parts, _blame(study), WHY, method, LIMITS, _details(study), AGAIN])
 
 
 def _said(study: Study) -> str:
@@ -100,49 +100,50 @@ def _times(study: Study, shape: str, form: str) -> tuple[float | None, float | N
 
 
 def _task(study: Study, task: str) -> str:
-    quality = task != "generator"
-    heads = [
-        "remedy",
-        "pattern, start",
-        "trained",
-        f"against {BASELINE}",
-        "found",
-        "flat, start",
-        "trained",
-        "gains",
-        "images",
-    ]
-    heads += ["PSNR", f"against {BASELINE}", "SSIM"] if quality else ["contrast"]
+    names = [r for r in REMEDIES if study.of(task, r)]
+    rows = [_row(study, task, name) for name in names]
+    heads = ["remedy", *(head for head, _ in rows[0])]
     lines = [
         f"## {task[0].upper()}{task[1:]}",
         "",
         f"| {' | '.join(heads)} |",
         "|---" + "|---:" * (len(heads) - 1) + "|",
     ]
-    for name in (r for r in REMEDIES if study.of(task, r)):
-        paired = name != BASELINE and bool(set(study.of(task, name)) & set(study.of(task, BASELINE)))
-        cells = [
-            name,
-            phrase.level(of(study, task, name, PATTERN_START)),
-            f"**{phrase.level(of(study, task, name, PATTERN_END))}**",
-            phrase.gap(difference(study, task, name, BASELINE, PATTERN_END) if paired else None, 1),
-            phrase.percent(of(study, task, name, at_end("found")).mean),
-            phrase.small(of(study, task, name, at_start("flat")).mean),
-            phrase.small(of(study, task, name, at_end("flat")).mean),
-            phrase.percent(of(study, task, name, at_end("gains")).mean),
-            phrase.number(of(study, task, name, at_end("rejection")).mean, 1),
-        ]
-        if quality:
-            cells += [
-                phrase.mean(of(study, task, name, at_end("psnr")), 2),
-                phrase.gap(difference(study, task, name, BASELINE, at_end("psnr")) if paired else None, 2),
-                phrase.number(of(study, task, name, at_end("ssim")).mean, 3),
-            ]
-        else:
-            cells.append(phrase.number(of(study, task, name, at_end("contrast")).mean, 2))
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", *_references(study, task), *_along(study, task)]
-    return "\n".join(lines)
+    lines += [f"| {' | '.join([name, *(cell for _, cell in row)])} |" for name, row in zip(names, rows, strict=True)]
+    return "\n".join([*lines, "", *_references(study, task), *_along(study, task)])
+
+
+def _row(study: Study, task: str, name: str) -> list[tuple[str, str]]:
+    """The columns of a task's table, with the cells of one remedy."""
+    seeds = set(study.of(task, name)) & set(study.of(task, BASELINE))
+    against = f"against {BASELINE}"
+
+    def found(value: Value) -> Estimate:
+        return of(study, task, name, value)
+
+    def gap(value: Value, digits: int) -> str:
+        paired = name != BASELINE and seeds
+        return phrase.gap(difference(study, task, name, BASELINE, value) if paired else None, digits)
+
+    row = [
+        ("pattern, start", phrase.level(found(PATTERN_START))),
+        ("trained", f"**{phrase.level(found(PATTERN_END))}**"),
+        (against, gap(PATTERN_END, 1)),
+        ("found", phrase.percent(found(at_end("found")).mean)),
+        ("flat, start", phrase.small(found(at_start("flat")).mean)),
+        ("trained", phrase.small(found(at_end("flat")).mean)),
+        ("gains", phrase.percent(found(at_end("gains")).mean)),
+        ("images", phrase.number(found(at_end("rejection")).mean, 1)),
+    ]
+    if task == "generator":
+        return [*row, ("contrast", phrase.number(found(at_end("contrast")).mean, 2))]
+    return [
+        *row,
+        ("error", phrase.small(found(at_end("error")).mean)),
+        ("PSNR", phrase.mean(found(at_end("psnr")), 2)),
+        (against, gap(at_end("psnr"), 2)),
+        ("SSIM", phrase.number(found(at_end("ssim")).mean, 3)),
+    ]
 
 
 def _references(study: Study, task: str) -> list[str]:

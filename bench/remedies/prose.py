@@ -12,6 +12,18 @@ their upsampler alone, measured before and after training. Levels are those of
 [`upweave.artifacts`](artifacts/index.md): the part of the output's variance that repeats with the stride, in dB.
 """
 
+WHY = """\
+## Why equal gains are not all
+
+Equal gains clear constants, and whatever passes through linear layers alone: no phase has another mean. Features are no
+constants. Phases with different filters pass different amounts of them, a ReLU turns an amount into a mean, and means
+that differ between phases are a pattern again, which the next upsampler spreads. It takes two upsamplers with a ReLU
+between, so that super-resolution does not have it. An untrained autoencoder with equal gains has a pattern of some
+−10 to −25 dB; without the ReLUs between its upsamplers it is at least 10 dB lower (`tests/bench/test_remedies.py`). A
+resize before a convolution has filters that differ between phases too: those of a nearest resize read one, two or four
+samples.
+"""
+
 METHOD = (
     """\
 ## How it is measured
@@ -44,6 +56,8 @@ of one seed see the same patches, and layers that they share start from the same
   {samples} samples of 256×256.
 - *Found*: in how many of the pictures a pattern is significant at 99 %.
 - *Flat*: what a constant input gets far from the border, the root mean square of the pattern in grey levels of 255.
+- *Error*: of the difference to the photograph, the pattern of period 2 alone, in grey levels: it shows what is far
+  below the photograph's own detail.
 - *Gains*: the share of the gains' size that differs between phases, `upweave.gain_imbalance(…).deviation`; *images*:
   `upweave.image_rejection(…).typical` in dB; both are means over the network's upsamplers.
 - PSNR and SSIM are by scikit-image.

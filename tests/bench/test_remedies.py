@@ -156,6 +156,21 @@ def test_the_pattern_of_constants_is_what_the_gains_make_of_them():
     assert found == pytest.approx(255 * math.sqrt(power * float(gains.var(correction=0))), rel=1e-5)
 
 
+@pytest.mark.parametrize("name", ["k3s2-equal", "k4s2-equal", "shuffle-equal"])
+def test_equal_gains_leave_the_pattern_that_activations_between_upsamplers_make(name):
+    pictures = photographs.held_out(256)
+    for seed in (0, 1):
+        network = networks.Autoencoder(REMEDIES[name], seed).eval()
+        with torch.no_grad():
+            before = measure.patterns(measure.outputs("autoencoder", network, pictures), 8)
+            for stage in network.ups:
+                del stage[1:]
+            after = measure.patterns(measure.outputs("autoencoder", network, pictures), 8)
+        assert before["found"] > 0.5
+        assert -26 < measure.decibels(before["pattern"]) < -9
+        assert measure.decibels(after["pattern"]) < measure.decibels(before["pattern"]) - 10
+
+
 def test_levels_and_patterns():
     assert measure.decibels(0.01) == pytest.approx(-20)
     assert measure.decibels(-0.1) == measure.decibels(0) == measure.FLOOR
@@ -280,7 +295,7 @@ def made_up(values, key="pattern", seeds=4, psnr=lambda remedy, seed: 30.0):
         for remedy in (r for r in REMEDIES if r in values):
             for seed in range(seeds):
                 state = {"pattern": 0.1, "pattern2": 0.1, "found": 1.0, "flat": 10.0, "gains": 0.5, "rejection": 0.0,
-                         "contrast": 0.2}  # fmt: skip
+                         "contrast": 0.2, "error": 1.0}  # fmt: skip
                 end = state | {key: values[remedy](seed)}
                 quality = {} if task == "generator" else {"psnr": psnr(remedy, seed), "ssim": 0.9}
                 cells.append(Cell(task, remedy, seed, 1, {0: state, 9: end}, quality, {}, 1.0))
