@@ -18,7 +18,7 @@ COSTLESS = -0.1
 """dB of PSNR: a loss that is less than this for certain counts as none."""
 
 SEEDS = 3
-"""With fewer, nothing is judged."""
+"""With fewer of some remedy, a task is not judged."""
 
 HOLDS, PARTLY, FAILS, OPEN = "holds here", "holds in part", "does not hold here", "left open"
 

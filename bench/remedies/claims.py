@@ -17,10 +17,12 @@ from .study import TASKS, Study
 
 
 def claims(study: Study) -> tuple[Claim, ...]:
-    """All claims that the study has cells for; left open with fewer than `SEEDS` seeds."""
-    found = tuple(claim for judge in CLAIMS if (claim := judge(study)) is not None)
-    few = len({c.seed for c in study.cells}) < SEEDS
-    return tuple(replace(claim, verdict=OPEN) for claim in found) if few else found
+    """All claims that the study has cells for; tasks of which some remedy has fewer than `SEEDS` seeds are shown, but
+    the verdict leaves them out."""
+    ripe = {t for t in TASKS if min((n for r in REMEDIES if (n := len(study.of(t, r)))), default=0) >= SEEDS}
+    enough = replace(study, cells=tuple(c for c in study.cells if c.task in ripe))
+    found = [(claim, judge(enough)) for judge in CLAIMS if (claim := judge(study)) is not None]
+    return tuple(replace(claim, verdict=judged.verdict if judged else OPEN) for claim, judged in found)
 
 
 def _tasks(study: Study, *remedies: str, quality: bool = False) -> list[str]:

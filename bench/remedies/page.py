@@ -211,16 +211,22 @@ def _blame(study: Study) -> str:
     ])  # fmt: skip
 
 
+def _counts(study: Study, task: str) -> str:
+    """How many seeds its remedies have: 5, or 3–4 where some lack one."""
+    found = {len(study.of(task, r)) for r in REMEDIES} - {0}
+    return "–".join(map(str, sorted({min(found), max(found)})))
+
+
 def _details(study: Study) -> str:
     m = study.machine
-    seeds = sorted({c.seed for c in study.cells})
+    seeds = ", ".join(f"{t} {_counts(study, t)}" for t in TASKS if any(c.task == t for c in study.cells))
     minutes = sum(c.seconds for c in study.cells) / 60
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in study.versions.items())
     return "\n".join([
         "## On what",
         "",
         f"- Measured with {' and '.join(f'`{c}`' for c in study.commands)}: {len(study.cells)} networks, "
-        f"seeds {', '.join(map(str, seeds))}, {minutes:.0f} min of one processor.",
+        f"{minutes:.0f} min of one processor. Seeds: {seeds}.",
         f"- {m.get('cpu')} ({', '.join(m.get('flags') or ())}), {m.get('system')} {m.get('kernel')}; {study.date}, "
         f"commit {(m.get('commit') or 'unknown')[:12]}{' with uncommitted changes' if m.get('changed_since') else ''}.",
         f"- Python {m.get('python')}, {versions}.",

@@ -352,6 +352,15 @@ def test_few_seeds_decide_nothing_and_missing_cells_claim_nothing():
     assert claims(Study(Settings())) == ()
 
 
+def test_a_task_with_few_seeds_is_shown_and_not_judged():
+    full = made_up(dict.fromkeys(REMEDIES, lambda seed: 1e-6))
+    dirty = made_up(dict.fromkeys(REMEDIES, lambda seed: 0.1), seeds=2)
+    cells = [c for c in full.cells if c.task != "generator"] + [c for c in dirty.cells if c.task == "generator"]
+    (found,) = (c for c in claims(replace(full, cells=tuple(cells))) if c.saying.startswith("Training removes"))
+    assert found.verdict == HOLDS
+    assert [line.split(":")[0] for line in found.lines] == list(TASKS)
+
+
 # the page
 
 
