@@ -64,7 +64,7 @@ of one seed see the same patches, and layers that they share start from the same
 
 All are means over seeds, with ± the standard deviation of one. Differences are paired by seed, with ± half the 95 %
 interval of Student's t. Those in brackets may be chance; of differences without a cause, one in twenty is not in
-brackets. The verdicts leave out tasks with fewer than three seeds.
+brackets. A task with one seed is shown and not judged.
 """
 )
 

@@ -345,16 +345,16 @@ def test_claims_of_quality_follow_from_the_differences():
     assert wild["Equal phase gains by construction cost no accuracy."] in (OPEN, PARTLY)
 
 
-def test_few_seeds_decide_nothing_and_missing_cells_claim_nothing():
-    two = made_up(dict.fromkeys(REMEDIES, lambda seed: 1e-6), seeds=2)
-    assert {c.verdict for c in claims(two)} == {OPEN}
-    assert len(claims(two)) >= len(CLAIMS) - 1  # no shares were made up, so that nobody can be blamed
+def test_one_seed_decides_nothing_and_missing_cells_claim_nothing():
+    alone = made_up(dict.fromkeys(REMEDIES, lambda seed: 1e-6), seeds=1)
+    assert {c.verdict for c in claims(alone)} == {OPEN}
+    assert len(claims(alone)) >= len(CLAIMS) - 1  # no shares were made up, so that nobody can be blamed
     assert claims(Study(Settings())) == ()
 
 
-def test_a_task_with_few_seeds_is_shown_and_not_judged():
+def test_a_task_with_one_seed_is_shown_and_not_judged():
     full = made_up(dict.fromkeys(REMEDIES, lambda seed: 1e-6))
-    dirty = made_up(dict.fromkeys(REMEDIES, lambda seed: 0.1), seeds=2)
+    dirty = made_up(dict.fromkeys(REMEDIES, lambda seed: 0.1), seeds=1)
     cells = [c for c in full.cells if c.task != "generator"] + [c for c in dirty.cells if c.task == "generator"]
     (found,) = (c for c in claims(replace(full, cells=tuple(cells))) if c.saying.startswith("Training removes"))
     assert found.verdict == HOLDS
