@@ -125,7 +125,7 @@ def measure(name: str, settings: Settings) -> Row:
         errors = {way: float((f().double() - want).norm() / want.norm()) for way, f in ways.items()}
         with FlopCounterMode(display=False) as flops:
             model(x)
-        times = _turns(ways, settings)
+        times = turns(ways, settings)
     outcomes = tuple(_outcome(way, errors[way], times[way]) for way in ways)
     report: Any = new.report
     facts: dict[str, float | str] = {"layout": report.chosen or "as it was", "certified": str(report.certificate)}
@@ -135,7 +135,7 @@ def measure(name: str, settings: Settings) -> Row:
     return Row(name, "model", True, shapes, flops.get_total_flops() // 2, 0, None, outcomes, facts)
 
 
-def _turns(ways: dict[str, Callable[[], Tensor]], settings: Settings) -> dict[str, list[float]]:
+def turns(ways: dict[str, Callable[[], Tensor]], settings: Settings) -> dict[str, list[float]]:
     """Milliseconds of each way, in rounds in which each runs once, in a new order; one untimed round before."""
     order = list(ways)
     times: dict[str, list[float]] = {way: [] for way in ways}

@@ -1,0 +1,51 @@
+"""What a claim is, and how the cases of one come to a verdict.
+
+A case (a task, or a remedy in a task) is true, false, or open where the interval of a difference leaves it so. A
+pattern counts as gone below `GONE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .paired import Estimate, at_end, at_start, level
+
+GONE = -40.0
+"""dB: the level from which on `upweave score` fails a picture."""
+
+COSTLESS = -0.1
+"""dB of PSNR: a loss that is less than this for certain counts as none."""
+
+SEEDS = 2
+"""With fewer of some remedy, a task is not judged: of one network there is no interval."""
+
+HOLDS, PARTLY, FAILS, OPEN = "holds here", "holds in part", "does not hold here", "left open"
+
+PATTERN_START, PATTERN_END = level(at_start("pattern")), level(at_end("pattern"))
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A saying, its verdict, the rule behind the verdict, and the numbers, a line each."""
+
+    saying: str
+    verdict: str
+    rule: str
+    lines: tuple[str, ...]
+
+
+def verdict(cases: Sequence[bool | None]) -> str:
+    """One word for all cases: those that are open (None) do not count, unless all are."""
+    judged = {case for case in cases if case is not None}
+    return OPEN if not judged else PARTLY if len(judged) == 2 else HOLDS if True in judged else FAILS
+
+
+def lower(gap: Estimate) -> bool | None:
+    """Whether a difference lies below 0, if that can be said."""
+    return None if gap.sign == 0 else gap.sign < 0
+
+
+def costless(gap: Estimate) -> bool | None:
+    """Whether a difference of PSNR is no loss, if that can be said."""
+    return False if gap.sign < 0 else True if gap.low > COSTLESS else None
