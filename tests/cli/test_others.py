@@ -43,7 +43,7 @@ def test_lab(upweave: Upweave, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     missing = upweave("lab", "matrix")
     assert missing.code == 2
-    assert missing.error == "error: the labs need marimo, anywidget, markdown: pip install 'upweave[labs]'"
+    assert missing.error == "error: the labs need marimo, anywidget, markdown, torch: pip install 'upweave[labs]'"
 
 
 @pytest.mark.parametrize("text", ["UW101", "uw101", "uneven-coverage"])

@@ -35,7 +35,7 @@ def command(
 
     if listed:
         for lab in LABS:
-            click.echo(f"{lab.name:14}{lab.title.en}  {lab.title.zh}")
+            click.echo(f"{lab.name:17}{lab.title.en}  {lab.title.zh}")
         return 0
     if name is not None:
         find_lab(name)

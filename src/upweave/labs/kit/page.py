@@ -40,7 +40,7 @@ def closing(name: str) -> mo.Html:
 
 def index_page() -> str:
     """The page that lists the labs, as HTML."""
-    items = "".join(f"<li>{_link(lab, up='')}<p>{_text(lab.summary)}</p></li>" for lab in LABS)
+    items = "".join(f"<li>{_link(lab, up='', words=lab.title)}<p>{_text(lab.summary)}</p></li>" for lab in LABS)
     summary = Text(
         "Transposed convolution and learnable upsampling, hands on. Every number is computed by the library while you look.",
         "动手学转置卷积与可学习上采样。页面上的每个数都由这个库当场算出。",
@@ -81,6 +81,6 @@ def _text(text: Text) -> str:
     return text.inline
 
 
-def _link(lab: Lab, up: str = "../", *, current: bool = False) -> str:
+def _link(lab: Lab, up: str = "../", *, words: Text | None = None, current: bool = False) -> str:
     mark = ' aria-current="page"' if current else ""
-    return f'<a href="{up}{lab.name}/index.html"{mark}>{_text(lab.short)}</a>'
+    return f'<a href="{up}{lab.name}/index.html"{mark}>{_text(words or lab.short)}</a>'
