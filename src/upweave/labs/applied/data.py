@@ -65,7 +65,7 @@ def faces(side: int = 32) -> Array:
     """100 faces of `side`×`side` pixels, resized linearly: shape (100, side, side), in [0, 1]."""
     import skimage.data
 
-    small = np.asarray(skimage.data.lfw_subset()[:100], dtype=np.float64)  # type: ignore[no-untyped-call]
+    small = np.asarray(skimage.data.lfw_subset()[:100], dtype=np.float64)
     at = (np.arange(side) + 0.5) * small.shape[1] / side - 0.5
     grid = np.arange(small.shape[1])
     resize = np.stack([np.interp(at, grid, unit) for unit in np.eye(small.shape[1])], axis=1)
@@ -79,7 +79,7 @@ def silhouette() -> Array:
     """1 where the horse is, else 0: 320×384 pixels."""
     import skimage.data
 
-    horse: Array = 1.0 - np.asarray(skimage.data.horse(), dtype=np.float64)  # type: ignore[no-untyped-call]
+    horse: Array = 1.0 - np.asarray(skimage.data.horse(), dtype=np.float64)
     out: Array = horse[4:324, 8:392].copy()
     out.flags.writeable = False
     return out
