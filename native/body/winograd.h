@@ -10,6 +10,7 @@
 
 #include "../arena.h"
 #include "../target.h"
+#include "engine.h"
 #include "microkernel.h"
 #include "panel.h"
 #include "toom_cook.h"

@@ -157,16 +157,14 @@ def _candidates(
     lanes, high = tile
     d, h, w = axes
     ins, outs, slices = -(-c_in // lanes), -(-c_out // lanes), -(-c_in // SLICE)
-    products = [
-        (math.prod(points for points, _ in combination), math.prod(phases for _, phases in combination))
-        for combination in itertools.product(*(a.classes for a in axes))
-    ]
+    combinations = list(itertools.product(*(a.classes for a in axes)))
+    products = [(math.prod(n for n, _ in one), math.prod(phases for _, phases in one)) for one in combinations]
     planes = sum(points for points, _ in products)
     multiplied = sum(points * phases for points, phases in products)  # vectors of a tile and two channels
+    # one tap has as many points as cells, and the same weight at all of them
     weights = groups * c_in * outs * lanes * sum(
-        math.prod(1 if points == a.m else points for (points, _), a in zip(combination, axes, strict=True))
-        * math.prod(phases for _, phases in combination)
-        for combination in itertools.product(*(a.classes for a in axes))
+        phases * math.prod(1 if n == a.m else n for (n, _), a in zip(one, axes, strict=True))
+        for one, (_, phases) in zip(combinations, products, strict=True)
     )  # fmt: skip
     if 4 * weights > WEIGHTS:
         return

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
-from base64 import b64encode
-
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import UpweaveError
 from .figure import Panel
+from .media import png
 
 Array = npt.NDArray[np.float64]
 
@@ -28,27 +24,7 @@ def picture(
     """An array (H, W) as a picture whose samples are squares of `side`: black at the first limit, white at the second."""
     grey, (low, high) = np.asarray(values, dtype=np.float64), limits
     span = high - low or 1.0
-    bytes_ = np.rint(255 * np.clip((grey - low) / span, 0, 1)).astype(np.uint8)
-    href = "data:image/png;base64," + b64encode(png(bytes_)).decode()
-    panel.image(x, y, side * grey.shape[1], side * grey.shape[0], href, name=name)
-
-
-def png(grey: npt.NDArray[np.uint8]) -> bytes:
-    """A grey picture (H, W) of bytes as a PNG file. Raises `UpweaveError` for another shape or type."""
-    if grey.ndim != 2 or grey.dtype != np.uint8 or 0 in grey.shape:
-        raise UpweaveError(f"a grey picture is (H, W) bytes, got {grey.dtype} of shape {grey.shape}")
-    rows = np.pad(grey, ((0, 0), (1, 0)))  # each row begins with its filter: none
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    head = struct.pack(">IIBBBBB", grey.shape[1], grey.shape[0], 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows.tobytes(), 9))
-        + chunk(b"IEND", b"")
-    )
+    panel.image(x, y, side * grey.shape[1], side * grey.shape[0], png((grey - low) / span), name=name)
 
 
 def scene(size: int, seed: int = 0) -> Array:
