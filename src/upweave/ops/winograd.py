@@ -1,14 +1,16 @@
-"""Winograd's way of running a phase bank: fewer multiplications, where a phase has two or three taps along an axis.
+"""Winograd's way of running a phase bank: fewer multiplications, where a phase has two taps or more along an axis.
 
 Phase ρ of a transposed convolution is an ordinary correlation with ⌈(k − ρ)/s⌉ taps. For m neighbouring cells of an
 axis, r taps are r·m products; Toom and Cook's scheme F(m, r) needs m + r − 1, on sums of samples and of taps (S.
 Winograd, Arithmetic Complexity of Computations, 1980; A. Lavin and S. Gray, Fast Algorithms for Convolutional Neural
 Networks, 2016). Two axes multiply: a 4 × 4 kernel of stride 2 in tiles of 3 × 3 cells takes 16/36 of the products.
 
-    m = 2, 3     the points 0, 1, −1, ∞: sums and differences, in float32 as accurate as the products themselves
-    m = 4        two more points: about half a decimal digit is lost along each such axis
+    up to 4 points: 0, 1, −1, ∞; sums and differences, in float32 as accurate as the products themselves
+    5 or 6 points:  about half a decimal digit is lost along each such axis
 
-So the operators use tiles of four cells only along the one axis of a signal; `precise=False` allows them everywhere.
+So the operators use more than four points only along an axis that is alone in its tiles; `precise=False` allows them
+everywhere. Along the last axis more taps than a scheme takes are cut into segments of as many as it takes, which share
+the points of the samples; and taps that are spread by a dilation are a scheme over every dilation-th sample.
 Which tiles are best, and whether they are better than the direct loops, is priced in cycles as in `schedule`.
 """
 
@@ -19,6 +21,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from . import schedule as direct
 from .problem import Problem
@@ -55,18 +58,41 @@ class Winograd:
 
 
 @dataclass(frozen=True, slots=True)
+class _Class:
+    """Phases of an axis with as many taps: segments of `scheme` taps each, over the same points."""
+
+    points: int
+    phases: int
+    scheme: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Axis:
-    """One axis in tiles of m cells: (points, phases) of its one or two classes of phases."""
+    """One axis in tiles of m cells, `dilation` of which lie in one another; its one or two classes of phases."""
 
     m: int
-    taps: int
     tiles: int
     stride: int
-    classes: tuple[tuple[int, int], ...]
+    dilation: int
+    classes: tuple[_Class, ...]
+
+    @property
+    def reach(self) -> int:
+        return max(c.scheme * c.segments for c in self.classes)
 
     @property
     def reads(self) -> int:
-        return self.m + self.taps - 1
+        return self.m + self.reach - 1
+
+    @property
+    def lead(self) -> int:
+        """Tiles before the first, whose samples the segments read."""
+        return max((c.segments - 1) * (c.scheme // self.m) * self.dilation for c in self.classes)
+
+    def shares(self, c: int) -> bool:
+        """True if class c reads the points of the class before it."""
+        return c > 0 and self.lead > 0 and self.classes[c].scheme == self.classes[c - 1].scheme
 
 
 def choose(
@@ -93,7 +119,7 @@ def schedule(
     p: Problem, *, channels_last: bool = False, threads: int = 1, tile: tuple[int, int] = (16, 14),
     precise: bool = True, packs: bool = False, cells: tuple[int, ...] | None = None,
 ) -> Winograd | None:  # fmt: skip
-    """The best tiles and blocks for `p` in float32, or None where no phase has two or three taps along any axis.
+    """The best tiles and blocks for `p` in float32, or None where no phase has two taps or more along any axis.
 
     `tile` is (lanes of a vector, tiles of a micro-kernel) of the instruction set. `packs`: the weights are transformed
     in every call. `cells`: with these tiles alone.
@@ -103,8 +129,8 @@ def schedule(
         return None
     sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
     lead = 3 - p.rank
-    options = [[_axis(1, 1, 0, 1, 1)]] * lead + [
-        [_axis(p.kernel[a], p.stride[a], p.padding[a], p.out[a], m) for m in _cells(p, a, precise)]
+    options = [[_axis(1, 1, 0, 1, 1, 1)]] * lead + [
+        [_axis(p.kernel[a], p.stride[a], p.padding[a], p.out[a], p.dilation[a], m) for m in _cells(p, a)]
         for a in range(p.rank)
     ]
     if any(not o for o in options):
@@ -118,26 +144,64 @@ def schedule(
     return min(found, key=lambda w: w.cycles, default=None)
 
 
-def _cells(p: Problem, a: int, precise: bool) -> list[int]:
-    """Tiles that an axis allows; none where it has phases without taps or spread taps."""
+def _cells(p: Problem, a: int) -> list[int]:
+    """Tiles that an axis allows; none where it has phases without taps, or taps apart but along the last axis."""
     k, s = p.kernel[a], p.stride[a]
-    if k < s or (p.dilation[a] > 1 and k > 1):
-        return []
+    last, apart = a == p.rank - 1, p.dilation[a] > 1 and k > 1
     taps = -(-k // s)
-    if taps == 1 or taps > 3 or p.out[a] <= s:
-        return [1] if taps <= 64 else []
-    most = (4 if p.rank == 1 else 3) if precise else 4
-    return [m for m in (1, 2, 3, 4) if m <= most and not (m == 3 and taps == 3)]
+    if k < s or taps > 64 or (apart and (s > 1 or not last)):
+        return []
+    if taps == 1 or p.out[a] <= s:
+        return [] if apart else [1]
+    return [m for m in (1, 2, 3, 4) if taps <= _most_taps(m) or (last and m in (2, 3))][apart:]
+
+
+def _most_taps(m: int) -> int:
+    """Of one segment in tiles of m cells."""
+    return {1: 64, 2: 4, 3: 3, 4: 3}[m]
 
 
 def _loses(axes: tuple[_Axis, ...]) -> bool:
-    return any(a.m == 4 for a in axes) and sum(a.m > 1 for a in axes) > 1
+    """True if an axis of five or six points meets another one in tiles."""
+    return sum(a.m > 1 for a in axes) > 1 and any(a.m > 1 and c.points > 4 for a in axes for c in a.classes)
 
 
-def _axis(k: int, s: int, p: int, out: int, m: int) -> _Axis:
+def _axis(k: int, s: int, p: int, out: int, dilation: int, m: int) -> _Axis:
     cells = _rounded((out - 1 + p) // s - p // s + 1)
-    classes = [(m - 1 + -(-k // s), k % s)] if k % s else []
-    return _Axis(m, -(-k // s), -(-cells // m), s, (*classes, (m - 1 + k // s, s - k % s)))
+    dilation = 1 if k == 1 else dilation
+
+    def phases(taps: int, count: int) -> list[_Class]:
+        scheme = min(taps, _most_taps(m))
+        return [_Class(m - 1 + scheme, count, scheme, -(-taps // scheme))] if count else []
+
+    classes = (*phases(-(-k // s), k % s), *phases(k // s, s - k % s))
+    return _Axis(m, -(-cells // (m * dilation)) * dilation, s, dilation, classes)
+
+
+class _Count(NamedTuple):
+    """Of one tile and a pair of vectors of channels: points, vectors of sums, products, transformed weights."""
+
+    planes: int
+    columns: int
+    steps: int
+    weights: int
+    odd: bool
+
+
+def _count(axes: tuple[_Axis, ...]) -> _Count:
+    planes = columns = steps = weights = 0
+    odd = False
+    d, h, w = axes
+    for one, two, (index, three) in itertools.product(d.classes, h.classes, enumerate(w.classes)):
+        product = (one, two, three)
+        points, phases = math.prod(c.points for c in product), math.prod(c.phases for c in product)
+        planes += 0 if w.shares(index) else points
+        columns += points * phases
+        steps += points * phases * three.segments
+        # one tap has as many points as cells, and the same weight at all of them
+        weights += math.prod(1 if c.scheme == 1 else c.points for c in product) * phases * three.segments
+        odd |= phases % 2 > 0
+    return _Count(planes, columns, steps, weights, odd)
 
 
 @lru_cache(maxsize=1024)
@@ -157,43 +221,36 @@ def _candidates(
     lanes, high = tile
     d, h, w = axes
     ins, outs, slices = -(-c_in // lanes), -(-c_out // lanes), -(-c_in // SLICE)
-    combinations = list(itertools.product(*(a.classes for a in axes)))
-    products = [(math.prod(n for n, _ in one), math.prod(phases for _, phases in one)) for one in combinations]
-    planes = sum(points for points, _ in products)
-    multiplied = sum(points * phases for points, phases in products)  # vectors of a tile and two channels
-    # one tap has as many points as cells, and the same weight at all of them
-    weights = groups * c_in * outs * lanes * sum(
-        phases * math.prod(1 if n == a.m else n for (n, _), a in zip(one, axes, strict=True))
-        for one, (_, phases) in zip(combinations, products, strict=True)
-    )  # fmt: skip
+    n = _count(axes)
+    weights = n.weights * groups * c_in * outs * lanes
     if 4 * weights > WEIGHTS:
         return
-    chunk = min(outs, 2 if any(phases % 2 for _, phases in products) else 1)  # as the core: whole pairs of columns
+    chunk = min(outs, 2 if n.odd else 1)  # as the core: whole pairs of columns
     rows = batch * d.tiles * h.tiles
     outputs = math.prod(a.m * a.stride for a in axes)
-    saved = multiplies / (rows * w.tiles * multiplied * c_in * c_out * groups)
-    for tiles in sorted({even(w.tiles, n) for n in (8, 16, 24, 32, 48, 64)}):
+    saved = multiplies / (rows * w.tiles * n.steps * c_in * c_out * groups)
+    blocks = w.tiles // w.dilation
+    for tiles in sorted({w.dilation * even(blocks, max(1, most // w.dilation)) for most in (8, 16, 24, 32, 48, 64)}):
         columns = -(-w.tiles // tiles)
-        for tile_rows in sorted({even(rows, n) for n in (1, 2, 3, 4, 6, 8, 12, 16, 24)}):
+        for tile_rows in sorted({even(rows, most) for most in (1, 2, 3, 4, 6, 8, 12, 16, 24)}):
             many = tiles * tile_rows
             if many > 96 and (tile_rows > 1 or tiles > 64):
                 continue
-            width = w.m * tiles + w.taps - 1
+            transformed = tiles + w.lead  # of a row
+            width = w.m * tiles + (w.reach - 1) * w.dilation
             lines = d.reads * h.reads
             # one vector of input channels of one row: lines from memory, then along each axis
             gather = lines * (20 + (4 if channels_last else 7) * (-(-width // lanes) + 1) * lanes)
-            forward = sum(points for points, _ in d.classes) * h.reads * width * (d.taps > 1)
-            forward += (
-                sum(a for a, _ in d.classes) * sum(b for b, _ in h.classes) * width * (h.taps > 1) + planes * tiles
-            )
+            deep, high_points = (sum(c.points for c in a.classes) for a in (d, h))
+            forward = deep * h.reads * width * (d.reach > 1)
+            forward += deep * high_points * width * (h.reach > 1) + n.planes * transformed
             transform = gather + 4 * forward
             # one vector of output channels of one row
-            points = [points for points, _ in w.classes]
-            back = sum(phases * count for count, phases in products) * tiles * (1 + w.m / max(points))
+            back = n.columns * tiles * (1 + w.m / max(c.points for c in w.classes))
             finish = 3.5 * back + (6 if channels_last else 13) * tiles * outputs
-            kernels = -(-many // high)
+            kernels = tile_rows * -(-tiles // high) if w.lead else -(-many // high)
             workspace = 4 * (
-                planes * many * slices * SLICE + chunk * multiplied * many * lanes
+                n.planes * tile_rows * transformed * slices * SLICE + chunk * n.columns * many * lanes
                 + lanes * (3 * lines * width + outputs * tiles)
             )  # fmt: skip
             if workspace > WORKSPACE:
@@ -202,7 +259,7 @@ def _candidates(
                 if shares > -(-outs // chunk):
                     break
                 own = min(outs, chunk * -(-outs // chunk // shares))
-                column = own * multiplied  # vectors of channels × phases × planes
+                column = own * n.steps  # vectors of channels × phases × planes
                 product = column * (c_in * (1.12 * many + 0.75 * kernels) + slices * (3 * many + 20 * kernels))
                 # weights come from the third level of caches, if they fit there, once for each item
                 stream = 4 * c_in * lanes * column * (0 if weights < 2**17 else 0.045 if weights < 5 * 2**20 else 0.06)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...ops.torch.layout import as_format, is_channels_last
 from .consume import Call as Numbers
-from .copying import CONVOLUTIONS
+from .copying import is_convolution
 from .deferred import Deferred, How, Log, Part
 from .follow import Follow
 from .inputs import Call
@@ -157,7 +157,7 @@ def observe(model: nn.Module, call: Call, *, defer: bool = True) -> tuple[Observ
     follow = Follow()
     with _layers(model, found, follow), stack_of_modules(model) as stack, torch.no_grad():
         if defer:
-            convolutions = {path for path, module in model.named_modules() if type(module) in CONVOLUTIONS}
+            convolutions = {path for path, module in model.named_modules() if is_convolution(module)}
             with _Watching(_Watch(found, stack, convolutions), follow):
                 y = model(*call[0], **call[1])
         else:
@@ -196,7 +196,7 @@ def _layers(model: nn.Module, found: Observation, follow: Follow) -> Iterator[No
     seen: dict[Any, Layer] = {}
     handles = []
     for path, module in model.named_modules():
-        if type(module) not in CONVOLUTIONS or module._forward_hooks or module._forward_pre_hooks:
+        if not is_convolution(module) or module._forward_hooks or module._forward_pre_hooks:
             continue
 
         def note(layer: nn.Module, args: Any, kwargs: Any, y: Any, path: str = path) -> None:
