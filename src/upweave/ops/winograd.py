@@ -87,7 +87,7 @@ class _Axis:
 
     @property
     def lead(self) -> int:
-        """Tiles before the first, whose samples the segments read."""
+        """Transformed tiles before the first, whose samples the segments read."""
         return max((c.segments - 1) * (c.scheme // self.m) * self.dilation for c in self.classes)
 
     def shares(self, c: int) -> bool:
@@ -110,6 +110,8 @@ def choose(
         fewer = schedule(p, channels_last=channels_last, threads=NOMINAL, tile=tile, precise=precise, packs=packs)
     if fewer is None or fewer.cycles >= loops.cycles:
         return direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
+    if threads == NOMINAL:
+        return fewer
     return schedule(
         p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=fewer.cells
     ) or fewer  # fmt: skip
@@ -136,12 +138,22 @@ def schedule(
     if any(not o for o in options):
         return None
     found = [
-        w for chosen in itertools.product(*options)
+        (blocks, chosen) for chosen in itertools.product(*options)
         if any(a.m > 1 for a in chosen) and not (precise and _loses(chosen))
         and cells in (None, tuple(a.m for a in chosen))
-        for w in [_best(chosen, sizes, channels_last, max(1, threads), tile, packs, p.multiplies)] if w
+        for blocks in [_best(chosen, sizes, channels_last, max(1, threads), tile, packs)] if blocks
     ]  # fmt: skip
-    return min(found, key=lambda w: w.cycles, default=None)
+    if not found:
+        return None
+    (cycles, tile_rows, tiles, shares, channels), axes = min(found, key=lambda one: one[0].cycles)
+    saved = p.multiplies / (
+        p.c_in * p.c_out // p.groups * p.batch * math.prod(a.tiles for a in axes) * _count(axes).steps
+    )
+    return Winograd(
+        f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells make one product of {saved:.2f}; "
+        f"{tile_rows} × {tiles} of them for {channels} output channels",
+        tuple(a.m for a in axes), tile_rows, tiles, shares, saved, cycles,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def _cells(p: Problem, a: int) -> list[int]:
@@ -204,19 +216,28 @@ def _count(axes: tuple[_Axis, ...]) -> _Count:
     return _Count(planes, columns, steps, weights, odd)
 
 
+class _Blocks(NamedTuple):
+    """A way to cut the work, and its price; `channels` are the output channels of an item."""
+
+    cycles: float
+    tile_rows: int
+    tiles: int
+    shares: int
+    channels: int
+
+
 @lru_cache(maxsize=1024)
 def _best(
     axes: tuple[_Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
-    tile: tuple[int, int], packs: bool, multiplies: int,
-) -> Winograd | None:  # fmt: skip
-    candidates = _candidates(axes, sizes, channels_last, threads, tile, packs, multiplies)
-    return min(candidates, key=lambda w: w.cycles, default=None)
+    tile: tuple[int, int], packs: bool,
+) -> _Blocks | None:  # fmt: skip
+    return min(_candidates(axes, sizes, channels_last, threads, tile, packs), default=None)
 
 
 def _candidates(
     axes: tuple[_Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
-    tile: tuple[int, int], packs: bool, multiplies: int,
-) -> Iterator[Winograd]:  # fmt: skip
+    tile: tuple[int, int], packs: bool,
+) -> Iterator[_Blocks]:  # fmt: skip
     batch, groups, c_in, c_out = sizes
     lanes, high = tile
     d, h, w = axes
@@ -226,53 +247,46 @@ def _candidates(
     if 4 * weights > WEIGHTS:
         return
     chunk = min(outs, 2 if n.odd else 1)  # as the core: whole pairs of columns
+    chunks = -(-outs // chunk)
     rows = batch * d.tiles * h.tiles
     outputs = math.prod(a.m * a.stride for a in axes)
-    saved = multiplies / (rows * w.tiles * n.steps * c_in * c_out * groups)
+    lines, lead, beyond = d.reads * h.reads, w.lead, (w.reach - 1) * w.dilation
+    deep, flat = (sum(c.points for c in a.classes) for a in (d, h))
+    along = deep * h.reads * (d.reach > 1) + deep * flat * (h.reach > 1)
+    back = n.columns * (1 + w.m / max(c.points for c in w.classes))
+    # weights come from the third level of caches, if they fit there, once for each item
+    stream = 4 * c_in * lanes * n.steps * (0 if weights < 2**17 else 0.045 if weights < 5 * 2**20 else 0.06)
     blocks = w.tiles // w.dilation
-    for tiles in sorted({w.dilation * even(blocks, max(1, most // w.dilation)) for most in (8, 16, 24, 32, 48, 64)}):
+    for tiles in {w.dilation * even(blocks, max(1, most // w.dilation)) for most in (8, 16, 24, 32, 48, 64)}:
         columns = -(-w.tiles // tiles)
-        for tile_rows in sorted({even(rows, most) for most in (1, 2, 3, 4, 6, 8, 12, 16, 24)}):
+        width = w.m * tiles + beyond
+        # one vector of input channels of one row: lines from memory, then along each axis
+        gather = lines * (20 + (4 if channels_last else 7) * (-(-width // lanes) + 1) * lanes)
+        transform = gather + 4 * (along * width + n.planes * (tiles + lead))
+        # one vector of output channels of one row
+        finish = 3.5 * back * tiles + (6 if channels_last else 13) * tiles * outputs
+        for tile_rows in {even(rows, most) for most in (1, 2, 3, 4, 6, 8, 12, 16, 24)}:
             many = tiles * tile_rows
             if many > 96 and (tile_rows > 1 or tiles > 64):
                 continue
-            transformed = tiles + w.lead  # of a row
-            width = w.m * tiles + (w.reach - 1) * w.dilation
-            lines = d.reads * h.reads
-            # one vector of input channels of one row: lines from memory, then along each axis
-            gather = lines * (20 + (4 if channels_last else 7) * (-(-width // lanes) + 1) * lanes)
-            deep, high_points = (sum(c.points for c in a.classes) for a in (d, h))
-            forward = deep * h.reads * width * (d.reach > 1)
-            forward += deep * high_points * width * (h.reach > 1) + n.planes * transformed
-            transform = gather + 4 * forward
-            # one vector of output channels of one row
-            back = n.columns * tiles * (1 + w.m / max(c.points for c in w.classes))
-            finish = 3.5 * back + (6 if channels_last else 13) * tiles * outputs
-            kernels = tile_rows * -(-tiles // high) if w.lead else -(-many // high)
             workspace = 4 * (
-                n.planes * tile_rows * transformed * slices * SLICE + chunk * n.columns * many * lanes
+                n.planes * tile_rows * (tiles + lead) * slices * SLICE + chunk * n.columns * many * lanes
                 + lanes * (3 * lines * width + outputs * tiles)
             )  # fmt: skip
             if workspace > WORKSPACE:
                 continue
-            for shares in sorted({1, threads, 2 * threads}):
-                if shares > -(-outs // chunk):
-                    break
-                own = min(outs, chunk * -(-outs // chunk // shares))
-                column = own * n.steps  # vectors of channels × phases × planes
-                product = column * (c_in * (1.12 * many + 0.75 * kernels) + slices * (3 * many + 20 * kernels))
-                # weights come from the third level of caches, if they fit there, once for each item
-                stream = 4 * c_in * lanes * column * (0 if weights < 2**17 else 0.045 if weights < 5 * 2**20 else 0.06)
-                each = tile_rows * (ins * transform + own * finish) + product + stream + 500
+            kernels = tile_rows * -(-tiles // high) if lead else -(-many // high)
+            product = n.steps * (c_in * (1.12 * many + 0.75 * kernels) + slices * (3 * many + 20 * kernels)) + stream
+            for shares in {1, threads, 2 * threads}:
+                if shares > chunks:
+                    continue
+                own = min(outs, chunk * -(-chunks // shares))
+                each = tile_rows * (ins * transform + own * finish) + own * product + 500
                 items = groups * shares * -(-rows // tile_rows) * columns
                 cycles = each * -(-items // threads) * (1 + 0.06 * threads / items + 0.1 * workspace / 2**20)
                 if packs:
                     cycles += 15 * weights / threads
-                yield Winograd(
-                    f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells make one product of {saved:.2f}; "
-                    f"{tile_rows} × {tiles} of them for {own * lanes} output channels",
-                    (d.m, h.m, w.m), tile_rows, tiles, shares, saved, cycles,
-                )  # fmt: skip
+                yield _Blocks(cycles, tile_rows, tiles, shares, own * lanes)
 
 
 def _rounded(count: int) -> int:
