@@ -129,23 +129,14 @@ def schedule(
     # few positions do not pay for the transforms, and few channels leave lanes empty
     if p.batch < 1 or min(p.c_in, p.c_out) // p.groups < tile[0] // 2 or p.multiplies < 1 << 18:
         return None
-    sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
-    lead = 3 - p.rank
-    options = [[_axis(1, 1, 0, 1, 1, 1)]] * lead + [
-        [_axis(p.kernel[a], p.stride[a], p.padding[a], p.out[a], p.dilation[a], m) for m in _cells(p, a)]
-        for a in range(p.rank)
-    ]
-    if any(not o for o in options):
+    if p.rank == 1 and cells is None:
+        # signals of like lengths have the same tiles, and so the same packed weights
+        like = _cheapest(p, channels_last, threads, tile, precise, packs, None, 1)
+        cells = tuple(a.m for a in like[1]) if like else None
+    best = _cheapest(p, channels_last, threads, tile, precise, packs, cells, 6)
+    if best is None:
         return None
-    found = [
-        (blocks, chosen) for chosen in itertools.product(*options)
-        if any(a.m > 1 for a in chosen) and not (precise and _loses(chosen))
-        and cells in (None, tuple(a.m for a in chosen))
-        for blocks in [_best(chosen, sizes, channels_last, max(1, threads), tile, packs)] if blocks
-    ]  # fmt: skip
-    if not found:
-        return None
-    (cycles, tile_rows, tiles, shares, channels), axes = min(found, key=lambda one: one[0].cycles)
+    (cycles, tile_rows, tiles, shares, channels), axes = best
     saved = p.multiplies / (
         p.c_in * p.c_out // p.groups * p.batch * math.prod(a.tiles for a in axes) * _count(axes).steps
     )
@@ -154,6 +145,29 @@ def schedule(
         f"{tile_rows} × {tiles} of them for {channels} output channels",
         tuple(a.m for a in axes), tile_rows, tiles, shares, saved, cycles,  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _cheapest(
+    p: Problem, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool,
+    cells: tuple[int, ...] | None, bits: int,
+) -> tuple[_Blocks, tuple[_Axis, ...]] | None:  # fmt: skip
+    """The best blocks over all tiles, or over these; axes are rounded to so many significant bits."""
+    sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
+    options = [[_axis(1, 1, 1, 1, 1)]] * (3 - p.rank) + [
+        [_axis(p.kernel[a], p.stride[a], p.dilation[a], _rounded(_count_of_cells(p, a), bits), m) for m in _cells(p, a)]
+        for a in range(p.rank)
+    ]
+    found = [
+        (blocks, chosen) for chosen in itertools.product(*options)
+        if any(a.m > 1 for a in chosen) and not (precise and _loses(chosen))
+        and cells in (None, tuple(a.m for a in chosen))
+        for blocks in [_best(chosen, sizes, channels_last, max(1, threads), tile, packs)] if blocks
+    ]  # fmt: skip
+    return min(found, key=lambda one: one[0].cycles, default=None)
+
+
+def _count_of_cells(p: Problem, a: int) -> int:
+    return (p.out[a] - 1 + p.padding[a]) // p.stride[a] - p.padding[a] // p.stride[a] + 1
 
 
 def _cells(p: Problem, a: int) -> list[int]:
@@ -178,8 +192,7 @@ def _loses(axes: tuple[_Axis, ...]) -> bool:
     return sum(a.m > 1 for a in axes) > 1 and any(a.m > 1 and c.points > 4 for a in axes for c in a.classes)
 
 
-def _axis(k: int, s: int, p: int, out: int, dilation: int, m: int) -> _Axis:
-    cells = _rounded((out - 1 + p) // s - p // s + 1)
+def _axis(k: int, s: int, dilation: int, cells: int, m: int) -> _Axis:
     dilation = 1 if k == 1 else dilation
 
     def phases(taps: int, count: int) -> list[_Class]:
@@ -289,7 +302,7 @@ def _candidates(
                 yield _Blocks(cycles, tile_rows, tiles, shares, own * lanes)
 
 
-def _rounded(count: int) -> int:
-    """A long axis to six significant bits, up: signals of many lengths share few prices."""
-    step = 1 << max(0, count.bit_length() - 6)
+def _rounded(count: int, bits: int) -> int:
+    """A long axis to so many significant bits, up: signals of many lengths share few prices."""
+    step = 1 << max(0, count.bit_length() - bits)
     return -(-count // step) * step
