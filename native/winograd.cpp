@@ -16,7 +16,9 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 // r of F(m, r), at most.
 int most_taps(int64_t cells) { return cells == 1 ? 64 : cells == 2 ? 4 : 3; }
 
-WinogradAxis make_axis(const Geometry& geo, int a, int64_t cells) {
+}  // namespace
+
+WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
     WinogradAxis axis{};
     axis.in = geo.size[a];
     axis.out = geo.out[a];
@@ -47,7 +49,11 @@ WinogradAxis make_axis(const Geometry& geo, int a, int64_t cells) {
     return axis;
 }
 
-}  // namespace
+std::string WinogradTables::layout() const {
+    std::string key = "winograd";
+    for (auto& a : axis) key += "/" + std::to_string(a.cells) + "," + std::to_string(a.stride);
+    return key;
+}
 
 WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& blocks, int lanes) {
     require(geo.dtype == Dtype::float32, "Winograd's way computes with float32");
@@ -56,7 +62,7 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     WinogradTables t{};
     t.geo = geo;
     t.lanes = lanes;
-    for (int a = 0; a < 3; ++a) t.axis[a] = make_axis(geo, a, blocks.cells[a]);
+    for (int a = 0; a < 3; ++a) t.axis[a] = make_winograd_axis(geo, a, blocks.cells[a]);
     const WinogradAxis *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
 
     t.rows = geo.batch * D->tiles * H->tiles;

@@ -14,6 +14,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "geometry.h"
@@ -86,13 +87,16 @@ struct WinogradTables {
     int64_t chunk_blocks;           // blocks that are multiplied before they are written: two where one has odd columns
     int64_t chunks, items;          // chunks of one convolution group
 
+    int64_t units() const { return geo.groups * chunks; }  // that are packed at a time
+    std::string layout() const;
     int64_t chunk_begin(int64_t i) const { return i < chunks ? i * chunk_blocks : out_blocks; }
     int64_t workspace() const {     // bytes of a thread
         return 4 * (planes * plane_pitch + chunk_blocks * block_sums + lanes * (window + 2 * pass + finished));
     }
 };
 
-// Throws std::invalid_argument where the numbers make no sense.
+// Throw std::invalid_argument where the numbers make no sense.
+WinogradAxis make_winograd_axis(const Geometry&, int axis, int64_t cells);
 WinogradTables make_winograd_tables(const Geometry&, const WinogradBlocks&, int lanes);
 
 }  // namespace upweave
