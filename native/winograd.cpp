@@ -51,7 +51,7 @@ WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
 
 std::string WinogradTables::layout() const {
     std::string key = "winograd";
-    for (auto& a : axis) key += "/" + std::to_string(a.cells) + "," + std::to_string(a.stride);
+    for (auto& a : axis) key.append("/").append(std::to_string(a.cells)).append(",").append(std::to_string(a.stride));
     return key;
 }
 

@@ -92,11 +92,11 @@ WinogradRowTables make_winograd_rows(const Geometry& geo, const WinogradRowBlock
 
 std::string WinogradRowTables::layout() const {
     std::string key = "winograd_rows";
-    for (auto& a : axis) key += "/" + std::to_string(a.cells) + "," + std::to_string(a.stride);
+    for (auto& a : axis) key.append("/").append(std::to_string(a.cells)).append(",").append(std::to_string(a.stride));
     for (auto& g : width.groups) {
         key += "|";
         for (auto& tap : g.tap)
-            for (int i : tap) key += std::to_string(i) + ",";
+            for (int i : tap) key.append(std::to_string(i)).append(",");
     }
     return key;
 }

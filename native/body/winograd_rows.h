@@ -77,6 +77,7 @@ struct WinogradRowItem {
         const int64_t d0 = D.first + D.cells * d - D.reach + 1, h0 = H.first + H.cells * h - H.reach + 1;
         const int64_t rows = H.cells * tiles + H.reach - 1, x0 = q + t.first_offset, in = geo.size[2];
         const int64_t before = least(t.window_pitch, most(0, -x0)), end = most(before, least(width + t.span, in - x0));
+        const int64_t ahead = 2 * D.in * H.in * in;
         const float* plane = static_cast<const float*>(args.source) + (n * geo.groups * geo.c_in + channel) * D.in * H.in * in;
         for (int64_t i = 0; i < D.reads(); ++i)
             for (int64_t j = 0; j < rows; ++j) {
@@ -90,6 +91,7 @@ struct WinogradRowItem {
                 if (before) clear_row<float>(to, before);
                 int64_t x = before;
                 for (; x + L <= end; x += L) {
+                    __builtin_prefetch(from + ahead + x);  // the channel after next is on other pages, where nothing else asks
                     const Vec<float> v = load(from + x);
                     seen.see(v);
                     store(to + x, v);

@@ -15,9 +15,10 @@ from tests.native.problems import Operands, Run
 from tests.ops.close import assert_close
 from upweave.ops import native
 from upweave.ops.activation import ACTIVATIONS
+from upweave.ops.choice import choose
 from upweave.ops.problem import Problem, problem
 from upweave.ops.schedule import Schedule
-from upweave.ops.winograd import Winograd, choose, schedule
+from upweave.ops.winograd import Winograd, schedule
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_not() or "the native core is here")
 

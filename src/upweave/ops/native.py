@@ -12,10 +12,11 @@ import os
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from . import winograd
 from .activation import ACTIVATIONS
+from .choice import choose
 from .problem import Problem
-from .schedule import schedule
+from .schedule import Schedule, schedule
+from .winograd import Winograd
 
 DTYPES = ("float32", "bfloat16", "float64")
 """Element types the core computes with, by its own numbers; bfloat16 is storage alone, sums are float32."""
@@ -108,16 +109,19 @@ def chosen(
     if core.module is None:
         raise RuntimeError(f"native core not available: {core.why_not}")
     isa = isa or core.isa
-    found = winograd.choose(
+    found = choose(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
         packs=packs,
     )  # fmt: skip
-    if not isinstance(found, winograd.Winograd) or not core.winograd:
+    if isinstance(found, Schedule) or not core.winograd:
         return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
-    kernel = core.module.WinogradKernel(
-        isa, _geometry(p, dtype, channels_last, FORWARD, activation, slope),
-        found.cells, found.tile_rows, found.tiles, found.shares,
-    )  # fmt: skip
+    geometry = _geometry(p, dtype, channels_last, FORWARD, activation, slope)
+    if isinstance(found, Winograd):
+        kernel = core.module.WinogradKernel(isa, geometry, found.cells, found.tile_rows, found.tiles, found.shares)
+    else:
+        kernel = core.module.WinogradRowKernel(
+            isa, geometry, *found.cells, found.tile_rows, found.tile, found.channels
+        )  # fmt: skip
     return Compiled(kernel, kernel.layout)
 
 

@@ -11,7 +11,7 @@ Networks, 2016). Two axes multiply: a 4 × 4 kernel of stride 2 in tiles of 3 ×
 So the operators use more than four points only along an axis that is alone in its tiles; `precise=False` allows them
 everywhere. Along the last axis more taps than a scheme takes are cut into segments of as many as it takes, which share
 the points of the samples; and taps that are spread by a dilation are a scheme over every dilation-th sample.
-Which tiles are best, and whether they are better than the direct loops, is priced in cycles as in `schedule`.
+Which tiles are best is priced in cycles as in `schedule`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from . import schedule as direct
 from .problem import Problem
-from .schedule import SLICE, Schedule, even
+from .schedule import SLICE, even
+from .winograd_axis import Axis, axis_of, cells_of, count_of_cells, loses, rounded
 
 WORKSPACE = 3 * 1024 * 1024
 """Bytes of one thread, at most."""
-NOMINAL = 2
-"""Threads for which it is decided what is computed."""
 WEIGHTS = 256 * 1024 * 1024
 """Bytes of transformed weights, at most: what the store of packed weights would keep."""
 
@@ -55,66 +53,6 @@ class Winograd:
     def algorithm(self) -> str:
         """The name in a plan."""
         return "winograd"
-
-
-@dataclass(frozen=True, slots=True)
-class _Class:
-    """Phases of an axis with as many taps: segments of `scheme` taps each, over the same points."""
-
-    points: int
-    phases: int
-    scheme: int
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Axis:
-    """One axis in tiles of m cells, `dilation` of which lie in one another; its one or two classes of phases."""
-
-    m: int
-    tiles: int
-    stride: int
-    dilation: int
-    classes: tuple[_Class, ...]
-
-    @property
-    def reach(self) -> int:
-        return max(c.scheme * c.segments for c in self.classes)
-
-    @property
-    def reads(self) -> int:
-        return self.m + self.reach - 1
-
-    @property
-    def lead(self) -> int:
-        """Transformed tiles before the first, whose samples the segments read."""
-        return max((c.segments - 1) * (c.scheme // self.m) * self.dilation for c in self.classes)
-
-    def shares(self, c: int) -> bool:
-        """True if class c reads the points of the class before it."""
-        return c > 0 and self.lead > 0 and self.classes[c].scheme == self.classes[c - 1].scheme
-
-
-def choose(
-    p: Problem, *, dtype: str = "float32", channels_last: bool = False, threads: int = 1,
-    tile: tuple[int, int] = (16, 14), precise: bool = True, packs: bool = False,
-) -> Schedule | Winograd:  # fmt: skip
-    """Winograd's way where it is cheaper than the direct loops, and they where not; arguments as in `schedule`.
-
-    What is computed does not depend on the number of threads, so that results are the same to the bit: which way, and
-    which tiles, is decided for `NOMINAL` of them, and the blocks alone for `threads`.
-    """
-    loops = direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=NOMINAL, tile=tile)
-    fewer = None
-    if dtype == "float32":
-        fewer = schedule(p, channels_last=channels_last, threads=NOMINAL, tile=tile, precise=precise, packs=packs)
-    if fewer is None or fewer.cycles >= loops.cycles:
-        return direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
-    if threads == NOMINAL:
-        return fewer
-    return schedule(
-        p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=fewer.cells
-    ) or fewer  # fmt: skip
 
 
 def schedule(
@@ -150,57 +88,23 @@ def schedule(
 def _cheapest(
     p: Problem, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool,
     cells: tuple[int, ...] | None, bits: int,
-) -> tuple[_Blocks, tuple[_Axis, ...]] | None:  # fmt: skip
+) -> tuple[_Blocks, tuple[Axis, ...]] | None:  # fmt: skip
     """The best blocks over all tiles, or over these; axes are rounded to so many significant bits."""
     sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
-    options = [[_axis(1, 1, 1, 1, 1)]] * (3 - p.rank) + [
-        [_axis(p.kernel[a], p.stride[a], p.dilation[a], _rounded(_count_of_cells(p, a), bits), m) for m in _cells(p, a)]
+    options = [[axis_of(1, 1, 1, 1, 1)]] * (3 - p.rank) + [
+        [
+            axis_of(p.kernel[a], p.stride[a], p.dilation[a], rounded(count_of_cells(p, a), bits), m)
+            for m in cells_of(p, a)
+        ]
         for a in range(p.rank)
     ]
     found = [
         (blocks, chosen) for chosen in itertools.product(*options)
-        if any(a.m > 1 for a in chosen) and not (precise and _loses(chosen))
+        if any(a.m > 1 for a in chosen) and not (precise and loses(chosen))
         and cells in (None, tuple(a.m for a in chosen))
         for blocks in [_best(chosen, sizes, channels_last, max(1, threads), tile, packs)] if blocks
     ]  # fmt: skip
     return min(found, key=lambda one: one[0].cycles, default=None)
-
-
-def _count_of_cells(p: Problem, a: int) -> int:
-    return (p.out[a] - 1 + p.padding[a]) // p.stride[a] - p.padding[a] // p.stride[a] + 1
-
-
-def _cells(p: Problem, a: int) -> list[int]:
-    """Tiles that an axis allows; none where it has phases without taps, or taps apart but along the last axis."""
-    k, s = p.kernel[a], p.stride[a]
-    last, apart = a == p.rank - 1, p.dilation[a] > 1 and k > 1
-    taps = -(-k // s)
-    if k < s or taps > 64 or (apart and (s > 1 or not last)):
-        return []
-    if taps == 1 or p.out[a] <= s:
-        return [] if apart else [1]
-    return [m for m in (1, 2, 3, 4) if taps <= _most_taps(m) or (last and m in (2, 3))][apart:]
-
-
-def _most_taps(m: int) -> int:
-    """Of one segment in tiles of m cells."""
-    return {1: 64, 2: 4, 3: 3, 4: 3}[m]
-
-
-def _loses(axes: tuple[_Axis, ...]) -> bool:
-    """True if an axis of five or six points meets another one in tiles."""
-    return sum(a.m > 1 for a in axes) > 1 and any(a.m > 1 and c.points > 4 for a in axes for c in a.classes)
-
-
-def _axis(k: int, s: int, dilation: int, cells: int, m: int) -> _Axis:
-    dilation = 1 if k == 1 else dilation
-
-    def phases(taps: int, count: int) -> list[_Class]:
-        scheme = min(taps, _most_taps(m))
-        return [_Class(m - 1 + scheme, count, scheme, -(-taps // scheme))] if count else []
-
-    classes = (*phases(-(-k // s), k % s), *phases(k // s, s - k % s))
-    return _Axis(m, -(-cells // (m * dilation)) * dilation, s, dilation, classes)
 
 
 class _Count(NamedTuple):
@@ -213,7 +117,7 @@ class _Count(NamedTuple):
     odd: bool
 
 
-def _count(axes: tuple[_Axis, ...]) -> _Count:
+def _count(axes: tuple[Axis, ...]) -> _Count:
     planes = columns = steps = weights = 0
     odd = False
     d, h, w = axes
@@ -241,14 +145,14 @@ class _Blocks(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _best(
-    axes: tuple[_Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
+    axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
     tile: tuple[int, int], packs: bool,
 ) -> _Blocks | None:  # fmt: skip
     return min(_candidates(axes, sizes, channels_last, threads, tile, packs), default=None)
 
 
 def _candidates(
-    axes: tuple[_Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
+    axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
     tile: tuple[int, int], packs: bool,
 ) -> Iterator[_Blocks]:  # fmt: skip
     batch, groups, c_in, c_out = sizes
@@ -300,9 +204,3 @@ def _candidates(
                 if packs:
                     cycles += 15 * weights / threads
                 yield _Blocks(cycles, tile_rows, tiles, shares, own * lanes)
-
-
-def _rounded(count: int, bits: int) -> int:
-    """A long axis to so many significant bits, up: signals of many lengths share few prices."""
-    step = 1 << max(0, count.bit_length() - bits)
-    return -(-count // step) * step
