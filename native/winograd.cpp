@@ -50,7 +50,7 @@ WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
 }
 
 std::string WinogradTables::layout() const {
-    std::string key = "winograd";
+    std::string key = phase_lanes ? "winograd_phases" : "winograd";
     for (auto& a : axis) key.append("/").append(std::to_string(a.cells)).append(",").append(std::to_string(a.stride));
     return key;
 }
@@ -73,7 +73,11 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     t.lead = W->lead;
     t.row_items = ceil_div(t.rows, t.blocks.tile_rows);
     t.columns = ceil_div(W->tiles, t.blocks.tiles);
-    t.out_blocks = ceil_div(geo.c_out, lanes);
+    t.phase_lanes = !geo.channels_last && geo.c_out % lanes != 0;
+    for (int c = 0; c < W->class_count; ++c) t.phase_lanes = t.phase_lanes && W->classes[c].phases % lanes == 0;
+    const int64_t phases_of_vector = t.phase_lanes ? lanes : 1;
+    t.weave = W->stride / phases_of_vector;
+    t.out_blocks = t.phase_lanes ? geo.c_out : ceil_div(geo.c_out, lanes);
     t.slices = ceil_div(geo.c_in, WINOGRAD_SLICE);
     // not a multiple of a page: the planes of one tile are written one after the other
     t.plane_pitch = t.slices * (t.tiles + t.blocks.tile_rows * t.lead) * WINOGRAD_SLICE + lanes;
@@ -95,6 +99,7 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
                 g.segments = W->classes[w].segments;
                 // the points of two classes that differ in their segments alone
                 g.shares = w > 0 && t.lead > 0 && W->classes[w].scheme == W->classes[w - 1].scheme;
+                g.phases /= phases_of_vector;
                 g.first_plane = g.shares ? t.products.back().first_plane : t.planes;
                 g.first_weight = t.block_weights;
                 g.first_sum = t.block_sums;
@@ -113,7 +118,7 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     t.packed_size = geo.groups * t.packed_group;
     // Forward along depth, then height; back along width, height, depth: each result is no larger than the window.
     t.window = t.pass = D->reads() * H->reads() * W->width(t.blocks.tiles);
-    t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * W->stride * t.blocks.tiles;
+    t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * t.weave * t.blocks.tiles;
     const int64_t most = int64_t{1} << 29;
     require(t.planes * t.plane_pitch < most && t.block_sums < most && t.finished * lanes < most && t.packed_size < (most << 4),
             "the work of Winograd's way is too large");

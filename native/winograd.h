@@ -57,7 +57,7 @@ struct WinogradProduct {            // one class an axis
     int classes[3];
     int64_t points[3], planes;      // planes: the product of the points
     int64_t weights[3], weight_planes;
-    int64_t phases;
+    int64_t phases;                 // vectors of a block at each point: phases, or lanes of them
     int segments;                   // along the last axis
     bool shares;                    // the points of the product before
     int64_t first_plane;            // among those of all products
@@ -72,7 +72,11 @@ struct WinogradTables {
     WinogradAxis axis[3];
     std::vector<WinogradProduct> products;
     int64_t planes;                 // of all products
-    int64_t out_blocks;             // blocks of output channels of a group, a vector's lanes each
+    // A block of output channels fills a vector's lanes; or it is one channel, whose phases along the width fill them, where
+    // channels would not.
+    bool phase_lanes;
+    int64_t weave;                  // vectors of a block that a cell along the width takes
+    int64_t out_blocks;             // of a group
     int64_t slices;                 // of input channels
     int64_t tiles;                  // in an item, at most
     int64_t lead;                   // transformed before each row of tiles, for the segments

@@ -101,16 +101,18 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
         float* base = packed + blocks * g.first_weight;
         for (int64_t column = 0; column < columns; ++column) {
             const int64_t block = b0 + column / g.phases, f = column % g.phases;
-            const int64_t many = least(L, geo.c_out - block * L);
-            const int64_t phase[3] = {of[0]->first + f / (of[1]->phases * of[2]->phases),
-                                      of[1]->first + f / of[2]->phases % of[1]->phases, of[2]->first + f % of[2]->phases};
+            const int64_t many = t.phase_lanes ? L : least(L, geo.c_out - block * L);
+            const int64_t wide_phases = t.phase_lanes ? of[2]->phases / L : of[2]->phases;
+            const int64_t phase[3] = {of[0]->first + f / (of[1]->phases * wide_phases), of[1]->first + f / wide_phases % of[1]->phases,
+                                      of[2]->first + f % wide_phases * (t.phase_lanes ? L : 1)};
+            const int64_t channel = t.phase_lanes ? block : block * L, next = t.phase_lanes ? 1 : taps_all;
             const int64_t panel = column / WIDE, wide = least(WIDE, columns - panel * WIDE), lane0 = column % WIDE * L;
             for (int64_t at = 0; at < g.segments * geo.c_in; ++at) {
                 const int64_t segment = at / geo.c_in, c = at % geo.c_in;
                 const int64_t slice = c / WINOGRAD_SLICE, steps = least(WINOGRAD_SLICE, geo.c_in - slice * WINOGRAD_SLICE);
                 float* to = base + (segment * geo.c_in + slice * WINOGRAD_SLICE) * columns * L + panel * WIDE * steps * L +
                             (c % WINOGRAD_SLICE) * wide * L + lane0;
-                const float* from = weight + (c * geo.c_out + block * L) * taps_all;
+                const float* from = weight + (c * geo.c_out + channel) * taps_all;
                 int64_t plane = 0;
                 for (int64_t pd = 0; pd < g.weights[0]; ++pd)
                     for (int64_t ph = 0; ph < g.weights[1]; ++ph)
@@ -128,7 +130,7 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
                                         const int64_t tap = ((phase[0] + t.axis[0].stride * (taps[0] - 1 - d)) * geo.kernel[1] +
                                                              phase[1] + t.axis[1].stride * (taps[1] - 1 - h)) * geo.kernel[2] +
                                                             phase[2] + t.axis[2].stride * age;
-                                        for (int64_t i = 0; i < many; ++i) sum[i] += factor * from[i * taps_all + tap];
+                                        for (int64_t i = 0; i < many; ++i) sum[i] += factor * from[i * next + tap];
                                     }
                             for (int64_t i = 0; i < L; ++i) {
                                 tame &= sum[i] < LARGEST && sum[i] > -LARGEST;
@@ -371,14 +373,15 @@ struct WinogradItem {
     // A row of tiles of one block of output channels: from sums to memory.
     void finish(const TileRow& row, int64_t block, int64_t own, int64_t blocks) {
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
-        const int64_t across = W.cells * row.tiles, width = across * W.stride;  // outputs of a line
+        const int64_t across = W.cells * row.tiles, width = across * t.weave;  // vectors of a line
         const int64_t height = H.cells * H.stride;
         for (const WinogradProduct& g : t.products) {
             const WinogradAxis::Class &cd = D.classes[g.classes[0]], &ch = H.classes[g.classes[1]], &cw = W.classes[g.classes[2]];
             const int64_t pitch = blocks * g.phases * L;
             for (int64_t f = 0; f < g.phases; ++f) {
-                const int64_t rd = cd.first + f / (ch.phases * cw.phases), rh = ch.first + f / cw.phases % ch.phases,
-                              rw = cw.first + f % cw.phases;
+                const int64_t lanes = t.phase_lanes ? L : 1, phases = cw.phases / lanes;
+                const int64_t rd = cd.first + f / (ch.phases * phases), rh = ch.first + f / phases % ch.phases,
+                              rw = cw.first / lanes + f % phases;
                 const float* in = sums + blocks * g.first_sum + row.number * row.tiles * pitch + (own * g.phases + f) * L;
                 float* out = finished + ((rd * height + rh) * width + rw) * L;
                 const bool deep = g.points[0] > 1, high = g.points[1] > 1 || deep;
@@ -386,18 +389,19 @@ struct WinogradItem {
                 const int64_t plane = t.tiles * pitch, lines = g.points[0] * g.points[1];
                 float* flat = high ? pass_a : out;
                 back_wide(W, g.classes[2], in, g.points[2] * plane, plane, pitch, flat, high ? across * L : 0,
-                          high ? L : W.stride * L, lines, row.tiles);
+                          high ? L : t.weave * L, lines, row.tiles);
                 if (!high) continue;
                 float* tall = deep ? pass_b : out;
                 back(H, g.classes[1], pass_a, g.points[1] * across * L, across * L, L, tall, H.cells * across * L,
-                     deep ? across * L : H.stride * width * L, deep ? L : W.stride * L, g.points[0], across);
+                     deep ? across * L : H.stride * width * L, deep ? L : t.weave * L, g.points[0], across);
                 if (!deep) continue;
                 for (int64_t i = 0; i < H.cells; ++i)
                     back(D, g.classes[0], pass_b + i * across * L, 0, H.cells * across * L, L, out + i * H.stride * width * L, 0,
-                         D.stride * height * width * L, W.stride * L, 1, across);
+                         D.stride * height * width * L, t.weave * L, 1, across);
             }
         }
-        write(row, block, width, height);
+        if (t.phase_lanes) write_phases(row, block, across * W.stride, height);
+        else write(row, block, width, height);
     }
 
     // Along the width a cell is `next` from the one before: those of a tile follow each other, or every `dilation`-th is one's.
@@ -411,6 +415,28 @@ struct WinogradItem {
             back(W, c, in, in_line, in_step, in_next, out, out_line, W.dilation * next, next, lines, W.dilation);
     }
 
+    // Where a row of tiles begins in the output, along an axis.
+    static int64_t begin(const WinogradAxis& axis, int64_t tile) { return axis.stride * (axis.first + axis.cells * tile) - axis.padding; }
+
+    // One channel, whose samples lie in order: `width` of a line.
+    void write_phases(const TileRow& row, int64_t block, int64_t width, int64_t height) {
+        const Geometry& geo = t.geo;
+        const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
+        const int64_t channel = cg * geo.c_out + block, n0[3] = {begin(D, row.d), begin(H, row.h), begin(W, row.w)};
+        const Epilogue<float> finish{args.bias ? static_cast<const float*>(args.bias)[channel] : 0.f, geo.activation,
+                                     static_cast<float>(geo.slope)};
+        const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
+        float* plane = static_cast<float*>(args.result) + (row.n * geo.groups * geo.c_out + channel) * D.out * H.out * W.out;
+        for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)
+            for (int64_t h = most(0, -n0[1]); h < height && n0[1] + h < H.out; ++h) {
+                const float* from = finished + (d * height + h) * width;
+                float* to = plane + ((n0[0] + d) * H.out + n0[1] + h) * W.out + n0[2];
+                int64_t j = j0;
+                for (; j + L <= j1; j += L) store(to + j, finish(load(from + j)));
+                if (j < j1) store_some<float>(to + j, finish(load(from + j)), j1 - j);
+            }
+    }
+
     void write(const TileRow& row, int64_t block, int64_t width, int64_t height) {
         const Geometry& geo = t.geo;
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
@@ -420,8 +446,7 @@ struct WinogradItem {
         float bias[L] = {};
         for (int64_t c = 0; c < many && biases; ++c) bias[c] = biases[channel + c];
         const Vec<float> add = load(bias);
-        const int64_t n0[3] = {D.stride * (D.first + D.cells * row.d) - D.padding, H.stride * (H.first + H.cells * row.h) - H.padding,
-                               W.stride * (W.first + W.cells * row.w) - W.padding};
+        const int64_t n0[3] = {begin(D, row.d), begin(H, row.h), begin(W, row.w)};
         const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
         const int64_t plane = D.out * H.out * W.out;
         for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)

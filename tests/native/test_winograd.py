@@ -83,6 +83,8 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     rank = draw(st.integers(1, 3))
     cells = tuple(draw(st.sampled_from([1, 2, 3])) for _ in range(rank))
     stride = tuple(draw(st.integers(1, 4 if rank == 1 else 3)) for _ in range(rank))
+    if draw(st.booleans()):  # phases that fill vectors
+        stride = (*stride[:-1], draw(st.sampled_from([8, 16, 32])))
     kernel = tuple(
         draw(st.sampled_from(kernels_of(m, s, a == rank - 1)))
         for a, (m, s) in enumerate(zip(cells, stride, strict=True))
@@ -117,6 +119,18 @@ def test_any_problem_in_any_blocks(case: dict[str, Any]) -> None:
     wide = sum(m > 1 and m + min(-(-k // s), 4) > 5 for m, k, s in zip(
         case["cells"], case["p"].kernel, case["p"].stride, strict=True))  # fmt: skip
     assert_close(got, want, limit=1e-6 if wide < 2 else 5e-6, scale=norm)
+
+
+@pytest.mark.parametrize("isa", TARGETS)
+@pytest.mark.parametrize("c_out", [1, 3, 17])
+def test_phases_fill_the_lanes_that_few_channels_leave(isa: str, c_out: int) -> None:
+    for (stride, taps), cells in itertools.product([(32, 1), (32, 2), (16, 4), (32, 6)], (1, 2, 3)):
+        if taps > 1 and cells == 1:
+            continue
+        p = problem((2, 40, 23), (40, c_out, taps * stride), stride=stride, padding=stride // 2, output_padding=5)
+        got, want, norm = outputs(p, (cells,), (2, 3, 1), isa, activation="silu")
+        assert_close(got, want, limit=1e-6, scale=norm)
+        assert "phases" in kernel_of(p, (cells,), (2, 3, 1), isa).layout
 
 
 @pytest.mark.parametrize("p", [UPSAMPLER, PLAIN], ids=["upsampler", "convolution"])
@@ -206,6 +220,16 @@ def test_the_choice() -> None:
     ):
         assert isinstance(choose(direct), Schedule)
     assert isinstance(choose(UPSAMPLER, dtype="float64"), Schedule)
+
+
+def test_few_positions_and_many_phases() -> None:
+    """Where the direct loops would leave lanes empty, or make all of the products of a short-time transform."""
+    generator = choose(native._one_sample(problem((1, 100, 1, 1), (100, 1024, 4, 4))))
+    assert isinstance(generator, Winograd)
+    assert (generator.cells, generator.saved) == ((1, 1, 1), 1)
+    inverse = choose(problem((1, 1026, 862), (1026, 1, 1024), stride=256))
+    assert isinstance(inverse, Winograd)
+    assert inverse.cells == (1, 1, 2)
 
 
 def test_precise_tiles_have_more_than_four_points_along_no_second_axis() -> None:

@@ -9,6 +9,7 @@ first asked for.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -109,6 +110,7 @@ def chosen(
     if core.module is None:
         raise RuntimeError(f"native core not available: {core.why_not}")
     isa = isa or core.isa
+    p = _one_sample(p)
     found = choose(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
         packs=packs,
@@ -123,6 +125,13 @@ def chosen(
             isa, geometry, *found.cells, found.tile_rows, found.tile, found.channels
         )  # fmt: skip
     return Compiled(kernel, kernel.layout)
+
+
+def _one_sample(p: Problem) -> Problem:
+    """A whole kernel for the one sample of an input: with the kernel as stride, each of its taps is a phase."""
+    if max(p.size) > 1 or max(p.padding) > 0 or p.out != p.kernel:
+        return p
+    return replace(p, stride=p.kernel, output_padding=(0,) * p.rank, dilation=(1,) * p.rank)
 
 
 @lru_cache(maxsize=1024)

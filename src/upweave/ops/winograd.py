@@ -59,13 +59,15 @@ def schedule(
     p: Problem, *, channels_last: bool = False, threads: int = 1, tile: tuple[int, int] = (16, 14),
     precise: bool = True, packs: bool = False, cells: tuple[int, ...] | None = None,
 ) -> Winograd | None:  # fmt: skip
-    """The best tiles and blocks for `p` in float32, or None where no phase has two taps or more along any axis.
+    """The best tiles and blocks for `p` in float32, or None where there is nothing to win.
 
-    `tile` is (lanes of a vector, tiles of a micro-kernel) of the instruction set. `packs`: the weights are transformed
-    in every call. `cells`: with these tiles alone.
+    With one tap a phase there are no fewer products; but of a few positions, which would leave lanes of the direct
+    loops empty, output channels fill them. `tile` is (lanes of a vector, tiles of a micro-kernel) of the instruction
+    set. `packs`: the weights are transformed in every call. `cells`: with these tiles alone.
     """
-    # few positions do not pay for the transforms, and few channels leave lanes empty
-    if p.batch < 1 or min(p.c_in, p.c_out) // p.groups < tile[0] // 2 or p.multiplies < 1 << 18:
+    # few positions do not pay for the transforms, few channels leave lanes empty
+    full = p.c_out // p.groups >= tile[0] // 2 or phases_fill(p, channels_last, tile[0])
+    if p.batch < 1 or not full or p.c_in // p.groups < tile[0] // 2 or p.multiplies < 1 << 18:
         return None
     if p.rank == 1 and cells is None:
         # signals of like lengths have the same tiles, and so the same packed weights
@@ -78,11 +80,20 @@ def schedule(
     saved = p.multiplies / (
         p.c_in * p.c_out // p.groups * p.batch * math.prod(a.tiles for a in axes) * _count(axes).steps
     )
+    what = f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells make one product of {saved:.2f}"
+    if max(a.m for a in axes) == 1:
+        what = "output channels side by side, since there are few positions"
     return Winograd(
-        f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells make one product of {saved:.2f}; "
-        f"{tile_rows} × {tiles} of them for {channels} output channels",
+        f"{what}; {tile_rows} × {tiles} of them for {channels} output channels",
         tuple(a.m for a in axes), tile_rows, tiles, shares, saved, cycles,  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def phases_fill(p: Problem, channels_last: bool, lanes: int) -> bool:
+    """True if phases along the last axis fill vectors that channels do not: the core has them in its lanes then."""
+    k, s = p.kernel[-1], p.stride[-1]
+    whole = k >= s and k % s % lanes == 0 and (s - k % s) % lanes == 0
+    return whole and not channels_last and p.c_out // p.groups % lanes != 0
 
 
 def _cheapest(
@@ -91,6 +102,8 @@ def _cheapest(
 ) -> tuple[_Blocks, tuple[Axis, ...]] | None:  # fmt: skip
     """The best blocks over all tiles, or over these; axes are rounded to so many significant bits."""
     sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
+    few = p.batch * math.prod(p.size) < tile[0] and p.kernel == p.stride
+    phase_lanes = phases_fill(p, channels_last, tile[0])
     options = [[axis_of(1, 1, 1, 1, 1)]] * (3 - p.rank) + [
         [
             axis_of(p.kernel[a], p.stride[a], p.dilation[a], rounded(count_of_cells(p, a), bits), m)
@@ -100,9 +113,9 @@ def _cheapest(
     ]
     found = [
         (blocks, chosen) for chosen in itertools.product(*options)
-        if any(a.m > 1 for a in chosen) and not (precise and loses(chosen))
+        if (few or any(a.m > 1 for a in chosen)) and not (precise and loses(chosen))
         and cells in (None, tuple(a.m for a in chosen))
-        for blocks in [_best(chosen, sizes, channels_last, max(1, threads), tile, packs)] if blocks
+        for blocks in [_best(chosen, sizes, channels_last, phase_lanes, max(1, threads), tile, packs)] if blocks
     ]  # fmt: skip
     return min(found, key=lambda one: one[0].cycles, default=None)
 
@@ -145,14 +158,14 @@ class _Blocks(NamedTuple):
 
 @lru_cache(maxsize=1024)
 def _best(
-    axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
+    axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, phase_lanes: bool, threads: int,
     tile: tuple[int, int], packs: bool,
 ) -> _Blocks | None:  # fmt: skip
-    return min(_candidates(axes, sizes, channels_last, threads, tile, packs), default=None)
+    return min(_candidates(axes, sizes, channels_last, phase_lanes, threads, tile, packs), default=None)
 
 
 def _candidates(
-    axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, threads: int,
+    axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, phase_lanes: bool, threads: int,
     tile: tuple[int, int], packs: bool,
 ) -> Iterator[_Blocks]:  # fmt: skip
     batch, groups, c_in, c_out = sizes
@@ -160,13 +173,17 @@ def _candidates(
     d, h, w = axes
     ins, outs, slices = -(-c_in // lanes), -(-c_out // lanes), -(-c_in // SLICE)
     n = _count(axes)
+    outputs = math.prod(a.m * a.stride for a in axes)  # of a tile, in vectors
+    store = 6 if channels_last else 13
+    if phase_lanes:
+        n = _Count(n.planes, n.columns // lanes, n.steps // lanes, n.weights // lanes, n.odd and lanes == 1)
+        outs, outputs, store = c_out, outputs // lanes, 3
     weights = n.weights * groups * c_in * outs * lanes
     if 4 * weights > WEIGHTS:
         return
     chunk = min(outs, 2 if n.odd else 1)  # as the core: whole pairs of columns
     chunks = -(-outs // chunk)
     rows = batch * d.tiles * h.tiles
-    outputs = math.prod(a.m * a.stride for a in axes)
     lines, lead, beyond = d.reads * h.reads, w.lead, (w.reach - 1) * w.dilation
     deep, flat = (sum(c.points for c in a.classes) for a in (d, h))
     along = deep * h.reads * (d.reach > 1) + deep * flat * (h.reach > 1)
@@ -181,7 +198,7 @@ def _candidates(
         gather = lines * (20 + (4 if channels_last else 7) * (-(-width // lanes) + 1) * lanes)
         transform = gather + 4 * (along * width + n.planes * (tiles + lead))
         # one vector of output channels of one row
-        finish = 3.5 * back * tiles + (6 if channels_last else 13) * tiles * outputs
+        finish = 3.5 * back * tiles + store * tiles * outputs
         for tile_rows in {even(rows, most) for most in (1, 2, 3, 4, 6, 8, 12, 16, 24)}:
             many = tiles * tile_rows
             if many > 96 and (tile_rows > 1 or tiles > 64):
@@ -203,4 +220,4 @@ def _candidates(
                 cycles = each * -(-items // threads) * (1 + 0.06 * threads / items + 0.1 * workspace / 2**20)
                 if packs:
                     cycles += 15 * weights / threads
-                yield _Blocks(cycles, tile_rows, tiles, shares, own * lanes)
+                yield _Blocks(cycles, tile_rows, tiles, shares, own * (1 if phase_lanes else lanes))

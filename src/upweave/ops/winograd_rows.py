@@ -64,7 +64,7 @@ def schedule(
     in every call. `cells`: with these tiles alone.
     """
     c_in, c_out = p.c_in // p.groups, p.c_out // p.groups
-    if p.rank == 1 or p.batch < 1 or c_out > CHANNELS or p.multiplies < 1 << 18:
+    if p.rank == 1 or p.batch < 1 or p.size[-1] == 1 or c_out > CHANNELS or p.multiplies < 1 << 18:
         return None
     if any(d > 1 and k > 1 for d, k in zip(p.dilation[:-1], p.kernel[:-1], strict=True)):
         return None
@@ -81,7 +81,7 @@ def schedule(
         if max(d.m, h.m) > 1 and not (precise and loses((d, h))) and cells in (None, (d.m, h.m))
         for blocks in [_best(d, h, width, p.batch, p.groups, c_in, c_out, max(1, threads), tile, packs)] if blocks
     ]  # fmt: skip
-    if not found or p.size[-1] == 1:
+    if not found:
         return None
     (cycles, tile_rows, wide, channels), (d, h) = min(found, key=lambda one: one[0].cycles)
     made = p.batch * c_in * p.c_out * d.tiles * h.tiles * _planes(d, h)[1] * sum(f * t for f, t in width.groups) * count
