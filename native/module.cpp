@@ -155,6 +155,7 @@ public:
     // Kernels with equal layouts read equally packed weights.
     std::string layout() const {
         std::string key = target_.name;
+        if (tables_.by_tap) return key + "/by_tap#" + std::to_string(tables_.block_count);
         for (auto& g : tables_.groups) key += "/" + std::to_string(g.phases) + "x" + std::to_string(g.taps);
         for (int a = 0; a < 3; ++a)
             for (auto& g : tables_.axis[a].groups) {

@@ -86,11 +86,11 @@ namespace {
 
 // Cost of a block of `channels` rows-per-phase in micro-kernel steps for each channel: a tile of m rows takes about
 // m + 1 (its loads and the loop), and rows are shared out evenly over as few tiles as possible.
-double block_cost(const std::vector<PhaseGroup>& groups, int64_t channels, int height) {
+double block_cost(const std::vector<PhaseGroup>& groups, int64_t channels, int height, bool by_tap) {
     double cost = 0;
     for (auto& g : groups) {
-        const int64_t rows = channels * g.phases;
-        cost += static_cast<double>(g.taps) * static_cast<double>(rows + ceil_div(rows, height));
+        const int64_t rows = by_tap ? channels : channels * g.phases, times = by_tap ? g.phases : 1;
+        cost += static_cast<double>(g.taps * times) * static_cast<double>(rows + ceil_div(rows, height));
     }
     return cost / static_cast<double>(channels);
 }
@@ -143,17 +143,14 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
             }
 
     // blocks of output channels: what fills the micro-kernel's rows best, at most about 8 tiles high
-    int64_t together = t.phases;  // phases whose rows make a tile
-    if (blocks.images) {
-        together = 1;
-        for (auto& g : t.groups) together = std::max(together, g.phases);
-    }
+    t.by_tap = blocks.images;
+    const int64_t together = t.by_tap ? 1 : t.phases;  // phases whose rows make a tile
     const int64_t most = std::max<int64_t>(1, std::min<int64_t>(t.produce, 8 * tile_height / std::max<int64_t>(1, together)));
     // Channels that are neighbours in memory are stored as whole vectors.
     const int64_t unit = geo.channels_last && most >= lanes ? lanes : 1;
     int64_t best = unit;
     for (int64_t c = 2 * unit; c <= most; c += unit)
-        if (block_cost(t.groups, c, tile_height) < block_cost(t.groups, best, tile_height) - 1e-9) best = c;
+        if (block_cost(t.groups, c, tile_height, t.by_tap) < block_cost(t.groups, best, tile_height, t.by_tap) - 1e-9) best = c;
     t.block_count = ceil_div(t.produce, best);
     t.block = ceil_div(t.produce, t.block_count);
     t.block_rows = 0;
@@ -161,7 +158,9 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
         g.first_row = t.block_rows;
         t.block_rows += t.block * g.phases;
     }
-    for (int64_t b = 0; b < t.block_count; ++b) {
+    const int64_t taps_all = geo.kernel[0] * geo.kernel[1] * geo.kernel[2];
+    if (t.by_tap) t.packed_group = taps_all * t.reduce * t.produce;
+    for (int64_t b = 0; b < t.block_count && !t.by_tap; ++b) {
         const int64_t channels = t.block_begin(b + 1) - t.block_begin(b);
         std::map<std::pair<int64_t, std::vector<int32_t>>, int64_t> packed;  // groups with the same taps share their weights
         for (auto& g : t.groups) {
@@ -183,7 +182,7 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
                 here = here && t.axis[a].group[r[a]] == g.axis_group[a];
                 at = at * static_cast<int64_t>(t.axis[a].groups[g.axis_group[a]].phases.size()) + t.axis[a].index[r[a]];
             }
-            if (here) t.rows[f] = Row{g.first_row + at, g.phases};
+            if (here) t.rows[f] = t.by_tap ? Row{g.first_row + at * t.block, 1} : Row{g.first_row + at, g.phases};
         }
     }
 
@@ -235,8 +234,8 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
 
     for (auto& g : t.groups) {
         g.address.resize(channels * g.taps);
-        size_t at = 0;
-        for (int64_t c = 0; c < channels; ++c)
+        for (int64_t c = 0; c < channels; ++c) {
+            int64_t tap = 0;
             for (int d : t.axis[0].groups[g.axis_group[0]].offset)
                 for (int h : t.axis[1].groups[g.axis_group[1]].offset)
                     for (int w : t.axis[2].groups[g.axis_group[2]].offset) {
@@ -247,8 +246,10 @@ Tables make_tables(const Geometry& geo, const Blocks& blocks, int lanes, int til
                         else
                             o = ((d * static_cast<int64_t>(t.axis[1].offsets.size()) + h) *
                                      static_cast<int64_t>(t.axis[2].offsets.size()) + w) * t.columns;
-                        g.address[at++] = static_cast<int32_t>(c * t.channel_stride + o);
+                        g.address[t.by_tap ? tap * channels + c : c * g.taps + tap] = static_cast<int32_t>(c * t.channel_stride + o);
+                        ++tap;
                     }
+        }
     }
 
     t.chunks = std::min(t.block_count, ceil_div(t.produce, std::max<int64_t>(1, blocks.chunk)));

@@ -39,7 +39,7 @@ struct PhaseGroup {
     int64_t phases;               // phases in the group
     int64_t taps;                 // taps of each
     int64_t first_row;            // in the scratch of a block of output channels
-    std::vector<int32_t> address; // [k = c taps + t] offset into the panel
+    std::vector<int32_t> address; // [k = c taps + t] offset into the panel; by tap [t channels + c]
     std::vector<int32_t> tap;     // [phase][t] index into a channel's kernel
 };
 
@@ -61,6 +61,9 @@ struct Tables {
     int64_t block;                // output channels of a block, at most; blocks are of even size
     int64_t block_count;
     int64_t block_rows;           // scratch rows of a block
+    // Where each output is a phase, many phases have the same taps at other offsets: each tap's weights are packed once, and
+    // each phase is a product for each of its taps.
+    bool by_tap;
     std::vector<int64_t> packed_at;  // [block][group] offset of its weights, of one convolution group; equal taps share them
     int64_t packed_group;         // packed weights of one convolution group
     int64_t packed_size;          // all of them, in elements of the accumulator's type

@@ -27,7 +27,7 @@ struct Move {
 
 // Weights in the order in which they are read: [convolution group][block][phase group][tile of rows][k][row].
 template <class T, class S>
-void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t first, int64_t last) {
+void pack_weights_by_group(const Tables& t, const void* weight_, void* packed_, int64_t first, int64_t last) {
     const S* weight = static_cast<const S*>(weight_);
     T* packed = static_cast<T*>(packed_);
     const Geometry& geo = t.geo;
@@ -67,6 +67,55 @@ void pack_weights(const Tables& t, const void* weight_, void* packed_, int64_t f
     }
 }
 
+// The same by tap: [convolution group][block][tap][tile of rows][channel][row].
+template <class T, class S>
+void pack_weights_by_tap(const Tables& t, const void* weight_, void* packed_, int64_t first, int64_t last) {
+    const Geometry& geo = t.geo;
+    const bool forward = geo.direction == Direction::forward;
+    const int64_t taps = geo.kernel[0] * geo.kernel[1] * geo.kernel[2];
+    const int64_t along_reduce = (forward ? geo.c_out : 1) * taps, along_produce = (forward ? 1 : geo.c_out) * taps;
+    for (int64_t unit = first; unit < last; ++unit) {
+        const int64_t cg = unit / t.block_count, b = unit % t.block_count;
+        const int64_t c0 = t.block_begin(b), channels = t.block_begin(b + 1) - c0, plane = channels * t.reduce;
+        const S* from = static_cast<const S*>(weight_) + cg * geo.c_in * geo.c_out * taps + c0 * along_produce;
+        T* to = static_cast<T*>(packed_) + cg * t.packed_group + c0 * t.reduce * taps;
+        const int64_t tiles = (channels + t.tile_height - 1) / t.tile_height;
+        for (int64_t i = 0; i < tiles; ++i) {
+            const int64_t r0 = share(channels, tiles, i), height = share(channels, tiles, i + 1) - r0;
+            for (int64_t c = 0; c < t.reduce; ++c)
+                for (int64_t m = 0; m < height; ++m) {
+                    const S* kernel = from + c * along_reduce + (r0 + m) * along_produce;
+                    T* at = to + r0 * t.reduce + c * height + m;
+                    for (int64_t tap = 0; tap < taps; ++tap) at[tap * plane] = static_cast<T>(widen(kernel[tap]));
+                }
+        }
+    }
+}
+
+// scratch (+)= one phase group of one block of so many channels.
+template <class T>
+inline void multiply_by_tap(const Tables& t, const Tile& tile, const PhaseGroup& group, int64_t rows, const T* packed, int64_t first,
+                            int64_t channels, const T* panel, T* scratch) {
+    const int64_t tiles = (rows + t.tile_height - 1) / t.tile_height;
+    for (int64_t phase = 0; phase < group.phases; ++phase)
+        for (int64_t i = 0; i < tiles; ++i) {
+            const int64_t r0 = share(rows, tiles, i), height = share(rows, tiles, i + 1) - r0;
+            const int64_t parts = (tile.vectors + widest(static_cast<int>(height)) - 1) / widest(static_cast<int>(height));
+            T* to = scratch + (group.first_row + phase * t.block + r0) * t.scratch_pitch;
+            for (int64_t tap = 0; tap < group.taps; ++tap) {
+                const T* a = packed + (group.tap[phase * group.taps + tap] * rows + r0) * t.reduce + first * height;
+                for (int64_t k = 0; k < channels; k += SLICE)
+                    for (int64_t p = 0; p < parts; ++p) {
+                        const int64_t v = share(tile.vectors, parts, p), wide = share(tile.vectors, parts, p + 1) - v;
+                        MICROKERNELS<T>.of[height][wide](
+                            least(SLICE, channels - k), a + k * height, panel + v * LANES<T>,
+                            group.address.data() + tap * t.blocks.channels + k, to + v * LANES<T>, t.scratch_pitch,
+                            first + tap + k > 0);
+                    }
+            }
+        }
+}
+
 // scratch (+)= one phase group of one block.
 template <class T>
 inline void multiply(const Tables& t, const Tile& tile, const PhaseGroup& group, int64_t rows, const T* packed,
@@ -89,6 +138,13 @@ inline void multiply(const Tables& t, const Tile& tile, const PhaseGroup& group,
                 }
         }
     }
+}
+
+// Units are blocks, of one convolution group after the other.
+template <class T, class S>
+void pack_weights(const Tables& t, const void* weight, void* packed, int64_t first, int64_t last) {
+    if (t.by_tap) pack_weights_by_tap<T, S>(t, weight, packed, first, last);
+    else pack_weights_by_group<T, S>(t, weight, packed, first, last);
 }
 
 template <class T, class S> struct Finisher {
@@ -269,9 +325,16 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
         for (int64_t b = b0; b < b1; ++b) {
             T* at = scratch + (split ? b - b0 : 0) * t.block_rows * t.scratch_pitch;
             const int64_t channels = t.block_begin(b + 1) - t.block_begin(b);
-            for (int64_t g = 0; g < group_count; ++g)
-                multiply<T>(t, tile, t.groups[g], channels * t.groups[g].phases, packed + t.packed_at[b * group_count + g],
-                            c0, c1 - c0, panel, at);
+            for (int64_t g = 0; g < group_count; ++g) {
+                const PhaseGroup& group = t.groups[g];
+                if (t.by_tap)
+                    multiply_by_tap<T>(t, tile, group, channels,
+                                       packed + t.block_begin(b) * t.reduce * t.geo.kernel[0] * t.geo.kernel[1] * t.geo.kernel[2],
+                                       c0, c1 - c0, panel, at);
+                else
+                    multiply<T>(t, tile, group, channels * group.phases, packed + t.packed_at[b * group_count + g], c0, c1 - c0,
+                                panel, at);
+            }
             if (c1 < t.reduce) continue;
             if (t.geo.channels_last) finisher.channels_last(at, cg, b);
             else finisher.channels_first(at, cg, b);

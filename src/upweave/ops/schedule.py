@@ -59,7 +59,7 @@ class Schedule:
 class _Axis:
     """One axis: positions, groups of phases as (phases, taps), input offsets that they read, and their span.
 
-    `weights` are the packed weights of all groups, of which those with the same taps share theirs.
+    `weights` are the packed weights of all groups; where each output is a phase, they share those of each tap.
     """
 
     count: int
@@ -177,13 +177,13 @@ def _unrolled(p: Problem, a: int, forward: bool) -> _Axis:
             n = p.stride[a] * i + p.dilation[a] * t - p.padding[a]
             if 0 <= n < p.out[a]:
                 reads[n if forward else i].append((i if forward else n, t))
-    members: dict[tuple[int, ...], list[tuple[int, ...]]] = {}  # the taps of each phase, by the inputs that they read
+    members: dict[tuple[int, ...], int] = {}  # phases by the inputs that they read
     for phase in map(sorted, reads):
-        members.setdefault(tuple(i for i, _ in phase), []).append(tuple(t for _, t in phase))
-    groups = tuple((len(phases), len(key)) for key, phases in members.items())
+        key = tuple(i for i, _ in phase)
+        members[key] = members.get(key, 0) + 1
+    groups = tuple((phases, len(key)) for key, phases in members.items())
     read = {i for key in members for i in key}
-    weights = sum(len(phases) * len(phases[0]) for phases in {tuple(taps) for taps in members.values()})
-    return _Axis(1, groups, max(1, len(read)), 0, weights)
+    return _Axis(1, groups, max(1, len(read)), 0, p.kernel[a])
 
 
 def _rounded(count: int) -> int:
@@ -283,22 +283,24 @@ def _priced(job: _Job, tile: _Tile, chunk: int) -> Schedule:
     packed = math.prod(a.weights for a in job.axes)
     weights = job.reduce * chunk * job.itemsize * packed
     for phases, taps in job.groups:
-        m = phases * chunk
+        # an image's phases are products of their own, for each of their taps
+        m, times = (chunk, phases) if job.images else (phases * chunk, 1)
         kernels = -(-m // job.height)  # of m / kernels rows and as many vectors as the registers hold beside them
         height = m / kernels
         widest = max(1, min(8, int((31 if job.height > 6 else 15) // (height + 1))))
         runs = kernels * tile.lines * -(-tile.vectors // widest)
-        steps, slices = job.reduce * taps, panels * -(-channels * taps // SLICE)
+        steps = job.reduce * taps
+        slices = panels * (taps * -(-channels // SLICE) if job.images else -(-channels * taps // SLICE))
         # a step: one operation for each vector and row, its loads where the rows are too few to hide them, the loop
         loads = 0.4 / height + max(0.0, 2 / height - 1)
-        multiply += tile.lines * tile.vectors * m * (steps * (1 + loads) + 3.5 * slices)
-        multiply += runs * ((0.7 if job.images else 2) * steps + 45 * slices)
+        multiply += times * tile.lines * tile.vectors * m * (steps * (1 + loads) + 3.5 * slices)
+        multiply += times * runs * ((0.7 if job.images else 2) * steps + 45 * slices)
     # the epilogue: a vector of output, more of them where the stride is no power of two, and each piece of a line
     stride = job.axes[-1].phases
     weave = tile.positions * job.phases / job.lanes * (6 + stride % 2 * min(stride, job.lanes) * 1.5)
     weave += tile.runs * job.phases / stride * 30
     each = multiply + chunk * weave + job.reduce * tile.pack + weights / 16 + 400
-    together = max((phases for phases, _ in job.groups), default=1) if job.images else job.phases
+    together = 1 if job.images else job.phases
     kept = chunk if panels > 1 else min(chunk, max(1, 8 * job.height // together))
     workspace = job.itemsize * (
         job.phases * tile.lines * tile.vectors * job.lanes * kept + tile.panel * channels
