@@ -100,7 +100,7 @@ def accelerate(
         decisions, choices = Decisions(), choose(found, False, 0)
         new = apply(model, decisions)
         certificate = prove(model, new, decisions, call, original, limit=limit)
-    new.report = ModelReport.of(model, new, decisions, choices, found, times, best, certificate, notes)  # type: ignore[assignment]
+    new.report = ModelReport.of(model, new, call, decisions, choices, found, times, best, certificate, notes)  # type: ignore[assignment]
     return new
 
 
