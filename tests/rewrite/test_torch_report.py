@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -18,10 +19,14 @@ from tests.render.test_html import read
 from upweave.errors import UpweaveError
 from upweave.ops import native
 from upweave.rewrite.cost import Price
+from upweave.rewrite.torch import spent
+from upweave.rewrite.torch.choose import choose
 from upweave.rewrite.torch.decisions import Decisions, Way, apply
+from upweave.rewrite.torch.observe import observe
 from upweave.rewrite.torch.work import work_of
 
 from .models import MODELS, made
+from .test_torch_accelerate import everything
 
 needs_core = pytest.mark.skipif(not native.available(), reason="needs the native core")
 
@@ -179,3 +184,46 @@ def test_reports_are_saved_in_the_format_of_the_suffix(tmp_path: Path) -> None:
     report.save(tmp_path / "r.html", force=True)
     with pytest.raises(UpweaveError, match="no format belongs to the suffix"):
         report.save(tmp_path / "r.pdf")
+
+
+# -- times ---------------------------------------------------------------------------------------------------------
+
+
+def test_shares_are_parts_of_the_models_own_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that goes on by one when it is read: two resizes and three convolutions take 1 each, the whole 11."""
+    ticks = itertools.count()
+    monkeypatch.setattr(spent, "now", lambda: float(next(ticks)))
+    model, x = made("tail")
+    found = spent.spent_in(model, ((x,), {}), 40)
+    assert found.whole == 11
+    up1, up2, last = (tuple(w.shape) for w in (model.up1.weight, model.up2.weight, model.last.weight))
+    assert found.shares == {
+        ("", (), ()): pytest.approx(2 / 11), ("up1", up1, (1, 8, 18, 16)): pytest.approx(1 / 11),
+        ("up2", up2, (1, 8, 36, 32)): pytest.approx(1 / 11), ("last", last, (1, 8, 36, 32)): pytest.approx(1 / 11),
+    }  # fmt: skip
+    seen, _ = observe(model, ((x,), {}))
+    shares = {c.path: c.share for c in choose(seen, False, 0, found)}
+    assert shares == {p: pytest.approx(n / 11) for p, n in (("up1", 2), ("up2", 2), ("last", 1))}
+
+
+@pytest.mark.parametrize("name", ["tail", "skips", "dcgan", "shared"])
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_layers_take_no_more_than_the_whole(name: str, channels_last: bool) -> None:
+    model, x = made(name)
+    report: Any = upweave.accelerate(model, x, seconds=0.2, channels_last=channels_last).report
+    whole = report.times["original"]
+    assert all(c.share > 0 for c in report.choices)
+    assert sum(c.share for c in report.choices) <= 1
+    assert sum(before.seconds for before, _ in report.prices) <= whole
+    assert report.share is None or 0 < report.share <= 1
+    for c in report.choices:
+        for way, t in c.within(whole).items():
+            assert t == pytest.approx(c.share * whole * c.times[way] / c.alone)
+    layers = report.as_json()["layers"]
+    assert all(layer["share"] == c.share for layer, c in zip(layers, report.choices, strict=True))
+
+
+def test_a_convolution_whose_output_is_read_twice_runs_once() -> None:
+    model, x = made("read twice")
+    new = everything(model, x)
+    assert work_of(new, ((x,), {})).total.multiplies == work_of(model, ((x,), {})).total.multiplies

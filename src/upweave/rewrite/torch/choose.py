@@ -8,7 +8,7 @@ For a fold: "keep" (resize, then convolve), or the folded transposed convolution
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -22,9 +22,13 @@ from .decisions import Decisions, Way
 from .deferred import Deferred, How, Part
 from .modules import stride_one
 from .observe import Fold, Layer, Observation
+from .spent import Claims, Spent
 
 MARGIN = 0.97
 """A way must take less than this share of the original's time: less is noise, and the original needs no certificate."""
+
+ORIGINAL = "original"
+"""Where the model is tried in another layout than its own, what it does by itself in that, in the same turns."""
 
 _CONV: dict[int, Callable[..., Any]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -37,11 +41,13 @@ class Choice:
         path: the convolution's.
         rewrite: "fold-nearest", "conv-transpose" or "conv".
         way: "keep", "native" or "torch".
-        times: seconds of each way, all calls of a run together; empty where it was not measured.
+        times: seconds of each way alone, all calls of a run together; empty where it was not measured.
         multiplies, folded: before and after, all calls of a run together.
         sites: modules that resize in front of it.
         reason: in words.
         is_layer: False where a function was called, not a module of PyTorch's convolutions.
+        alone: seconds of what the model does by itself, in its own layout, in the same turns as `times`.
+        share: the part of the model's time that this takes, timed inside its runs.
     """
 
     path: str
@@ -53,6 +59,12 @@ class Choice:
     sites: tuple[str, ...]
     reason: str
     is_layer: bool = True
+    alone: float = 0.0
+    share: float = 0.0
+
+    def within(self, whole: float) -> dict[str, float]:
+        """Seconds of each way in a run that takes `whole`: the share of it, times what the way takes beside it."""
+        return {way: self.share * whole * t / self.alone for way, t in self.times.items()}
 
     @property
     def applies(self) -> bool:
@@ -65,18 +77,22 @@ class Choice:
         return "keep" if self.rewrite == "fold-nearest" else "torch"
 
 
-def choose(found: Observation, channels_last: bool, seconds: float) -> list[Choice]:
-    """A choice for every layer seen; measured for about `seconds` in all, or counted where that is 0."""
+def choose(found: Observation, channels_last: bool, seconds: float, spent: Spent | None = None) -> list[Choice]:
+    """A choice for every layer seen; measured for about `seconds` in all, or counted where that is 0. `spent` is what
+    layers take of the model's time."""
     folds: dict[str, list[Fold]] = {}
     for fold in found.folds:
         folds.setdefault(fold.path, []).append(fold)
     layers: dict[str, list[Layer]] = {}
     for seen in _considered(found.layers):
         layers.setdefault(seen.path, []).append(seen)
+    claims = Claims(spent or Spent(), found.folds, found.layers)
     each = seconds / max(1, len(found.folds) + len({_kind(x) for many in layers.values() for x in many}))
     known: dict[Any, dict[str, float]] = {}
     choices = [_choose_fold(path, many, channels_last, each) for path, many in folds.items()]
-    return choices + [_choose_layer(path, many, channels_last, each, known) for path, many in layers.items()]
+    choices += [_choose_layer(path, many, channels_last, each, known) for path, many in layers.items()]
+    shares = [*map(claims.share, folds.values()), *map(claims.share, layers.values())]
+    return [replace(choice, share=share) for choice, share in zip(choices, shares, strict=True)]
 
 
 SHARE = 0.01
@@ -119,11 +135,12 @@ def _choose_fold(path: str, folds: list[Fold], channels_last: bool, seconds: flo
         for fold in folds:
             for way, t in race(_fold_ways(fold, channels_last), seconds).items():
                 times[way] = times.get(way, 0.0) + t * fold.times
+    alone = times.pop(ORIGINAL, times.get("keep", 0.0))
     way, reason = _fastest(times, "keep") if times else (
         ("auto", f"{before / after:.2f} times fewer multiplications") if after < before else
         ("keep", "no fewer multiplications")
     )  # fmt: skip
-    return Choice(path, "fold-nearest", way, times, before, after, sites, reason, folds[0].is_layer)
+    return Choice(path, "fold-nearest", way, times, before, after, sites, reason, folds[0].is_layer, alone)
 
 
 def _choose_layer(
@@ -139,24 +156,34 @@ def _choose_layer(
                 known[kind] = race(_layer_ways(one, channels_last), seconds)
             for way, t in known[kind].items():
                 times[way] = times.get(way, 0.0) + t * one.times
+    alone = times.pop(ORIGINAL, times.get("torch", 0.0))
     if not native.available():
         way, reason = "torch", f"native core not available: {native.why_not()}"
     elif times:
         way, reason = _fastest(times, "torch")
     else:
         way, reason = ("native" if transposed else "torch"), "not measured"
-    return Choice(path, "conv-transpose" if transposed else "conv", way, times, multiplies, multiplies, (), reason)
+    rewrite = "conv-transpose" if transposed else "conv"
+    return Choice(path, rewrite, way, times, multiplies, multiplies, (), reason, alone=alone)
 
 
 def _fastest(times: dict[str, float], original: str) -> tuple[str, str]:
     best = min(times, key=lambda way: times[way])
-    listed = ", ".join(f"{way} {1e3 * t:.3g} ms" for way, t in times.items())
+    others = (f"{way} takes {t / times[original]:.2f} of its time" for way, t in times.items() if way != original)
+    listed = f"beside {original}, {', '.join(others)}"
     if best != original and times[best] > MARGIN * times[original]:
         return original, f"nothing is clearly faster: {listed}"
     return best, listed
 
 
 def _fold_ways(fold: Fold, channels_last: bool) -> dict[str, Callable[[], Any]]:
+    names = ["keep", "native", "torch"] if native.available() else ["keep", "torch"]
+    run = _fold_runner(fold, channels_last)
+    ways = {name: run(name) for name in names}
+    return {**ways, ORIGINAL: _fold_runner(fold, False)("keep")} if channels_last else ways
+
+
+def _fold_runner(fold: Fold, channels_last: bool) -> Callable[[str], Callable[[], Any]]:
     weight = fold.weight.detach()
     if channels_last and weight.dim() in CHANNELS_LAST:
         weight = weight.contiguous(memory_format=CHANNELS_LAST[weight.dim()])
@@ -174,11 +201,15 @@ def _fold_ways(fold: Fold, channels_last: bool) -> dict[str, Callable[[], Any]]:
 
         return run
 
-    ways = ["keep", "native", "torch"] if native.available() else ["keep", "torch"]
-    return {name: way(name) for name in ways}
+    return way
 
 
 def _layer_ways(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]]:
+    ways = _ways_in(seen, channels_last)
+    return {**ways, ORIGINAL: _ways_in(seen, False)["torch"]} if channels_last else ways
+
+
+def _ways_in(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]]:
     layer: Any = seen.layer
     weight = layer.weight.detach()
     x = torch.randn(seen.shape, dtype=weight.dtype)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,9 @@ from .follow import Follow
 from .inputs import Call
 from .mode import Deferring
 
+Key: TypeAlias = tuple[str, tuple[int, ...], tuple[int, ...]]
+"""What a function is known by wherever it runs: the module, and of a convolution the shapes of weight and input."""
+
 
 @dataclass(frozen=True)
 class PartShape:
@@ -28,6 +31,12 @@ class PartShape:
     factors: tuple[int, ...]
     trim: tuple[tuple[int, int], ...]
     site: str
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Its extent on the trailing axes, resized."""
+        ends = zip(self.shape[2:], self.factors, self.trim, strict=True)
+        return tuple(n * s - b - e for n, s, (b, e) in ends)
 
     def filled(self, like: Tensor, channels_last: bool) -> Part:
         """A part of this shape with random numbers."""
@@ -58,6 +67,13 @@ class Fold:
         """The modules that resize."""
         return tuple(dict.fromkeys(p.site for p in self.parts if max(p.factors) > 1))
 
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What is called for it in the model as it is: the convolution, and the resizes."""
+        first = self.parts[0]
+        x = (first.shape[0], sum(p.shape[1] for p in self.parts), *first.size)
+        return (self.path, tuple(self.weight.shape), x), *((site, (), ()) for site in self.sites)
+
 
 @dataclass
 class Layer:
@@ -68,6 +84,11 @@ class Layer:
     shape: tuple[int, ...]
     times: int = 1
     output_size: Any = None
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What is called for it in the model as it is."""
+        return ((self.path, tuple(self.layer.weight.shape), self.shape),)
 
     @property
     def multiplies(self) -> int:

@@ -69,7 +69,7 @@ class ModelReport(Shown):
         owned = sum(p.numel() * p.element_size() for p in new.parameters() if p.data_ptr() not in old)
         before = work_of(model, call)
         after = work_of(new, call) if chosen else before
-        prices = _prices(choices, before, after, chosen)
+        prices = _prices(choices, before, after, times.get("original", 0.0), chosen)
         old_total = replace(before.total, seconds=times.get("original", 0.0))
         new_total = replace(after.total, seconds=times.get(chosen or "original", 0.0))
         return cls(
@@ -92,10 +92,10 @@ class ModelReport(Shown):
 
     @property
     def share(self) -> float | None:
-        """The upsamplers' share of the original's time, each timed alone, in the chosen layout: the ceiling of what
-        rewriting them can gain. None where nothing was measured."""
-        spent = [c.times[c.original] for c in self.choices if c.times and c.rewrite != "conv"]
-        return min(1.0, sum(spent) / self.times["original"]) if spent and self.times.get("original") else None
+        """The upsamplers' share of the original's time, measured inside its runs: the ceiling of what rewriting them
+        can gain. None where nothing was measured, or there is none."""
+        found = [c.share for c in self.choices if c.rewrite != "conv"]
+        return sum(found) if found and self.times.get("original") else None
 
     def page(self) -> Page:
         """What the report shows."""
@@ -103,7 +103,7 @@ class ModelReport(Shown):
         applied, refused = [], []
         for choice, prices in zip(self.choices, self.prices, strict=True):
             if self.chosen and choice.applies:
-                facts = price_facts(*prices, "time")
+                facts = price_facts(*prices, f"time, {choice.share:.1%} of the whole")
                 applied.append(
                     Entry(_named(choice.path), choice.rewrite, f"{choice.way}; {choice.reason}", facts=facts)
                 )
@@ -148,7 +148,8 @@ class ModelReport(Shown):
             "layers": [
                 {
                     "path": c.path, "rewrite": c.rewrite, "way": c.way, "applied": bool(self.chosen) and c.applies,
-                    "milliseconds": {way: 1e3 * t for way, t in c.times.items()},
+                    "milliseconds": {way: 1e3 * t for way, t in c.within(self.before.seconds).items()},
+                    "share": c.share if self.before.seconds else None,
                     "multiplies": c.multiplies, "multiplies_after": c.folded, "sites": list(c.sites),
                     "reason": c.reason, "before": price_json(before), "after": price_json(after),
                 }
@@ -172,7 +173,9 @@ def _named(path: str) -> str:
     return path or "(the model itself)"
 
 
-def _prices(choices: list[Choice], before: Work, after: Work, chosen: str) -> tuple[tuple[Price, Price], ...]:
+def _prices(
+    choices: list[Choice], before: Work, after: Work, whole: float, chosen: str
+) -> tuple[tuple[Price, Price], ...]:
     """What each layer did, and does; where a convolution is in several choices, in the first of them."""
     seen: set[tuple[str, str]] = set()
     found = []
@@ -180,7 +183,7 @@ def _prices(choices: list[Choice], before: Work, after: Work, chosen: str) -> tu
         parts = [p for p in [("convolution", choice.path), *(("resize", s) for s in choice.sites)] if p not in seen]
         seen.update(parts)
         old, new = (sum((w.of(path, kind) for kind, path in parts), Price()) for w in (before, after))  # type: ignore[arg-type]
-        spent = choice.times.get(choice.original, 0.0)
-        takes = choice.times.get(choice.way, 0.0) if chosen and choice.applies else spent
+        spent = choice.share * whole
+        takes = choice.within(whole).get(choice.way, 0.0) if chosen and choice.applies else spent
         found.append((replace(old, seconds=spent), replace(new, seconds=takes)))
     return tuple(found)
