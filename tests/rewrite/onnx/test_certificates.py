@@ -65,7 +65,7 @@ def test_a_step_that_cannot_be_computed_alone_is_left_to_the_whole_model() -> No
     from tests.rewrite.graphs import Net
 
     net = Net((1, 4, 6, 6))
-    y = net.point(net.resize(net.x), "erf")
+    y = net.point(net.resize(net.x), "mish")
     nodes = net.graph(y).nodes
     assert local.certify_step(nodes, nodes, net.shapes) is None
 
