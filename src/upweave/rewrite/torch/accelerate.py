@@ -76,8 +76,10 @@ def accelerate(
     if not measure and channels_last is None:
         layouts = [False]
     candidates: dict[str, tuple[Decisions, nn.Module, Certificate, list[Choice]]] = {}
+    tried: list[list[Choice]] = []
     for last in layouts:
         choices = choose(found, last, 0.4 * seconds / len(layouts) if measure else 0, spent)
+        tried.append(choices)
         decisions = decided(choices, found, last)
         if decisions.are_none:
             continue
@@ -100,7 +102,7 @@ def accelerate(
     if best:
         decisions, new, certificate, choices = candidates[best]
     else:
-        decisions, choices = Decisions(), choose(found, False, 0, spent)
+        decisions, choices = Decisions(), tried[0]
         new = apply(model, decisions)
         certificate = prove(model, new, decisions, call, original, limit=limit)
     new.report = ModelReport.of(model, new, call, decisions, choices, found, times, best, certificate, notes)  # type: ignore[assignment]

@@ -104,11 +104,10 @@ class ModelReport(Shown):
         for choice, prices in zip(self.choices, self.prices, strict=True):
             if self.chosen and choice.applies:
                 facts = price_facts(*prices, f"time, {choice.share:.1%} of the whole")
-                applied.append(
-                    Entry(_named(choice.path), choice.rewrite, f"{choice.way}; {choice.reason}", facts=facts)
-                )
+                applied.append(Entry(_called(choice), choice.rewrite, f"{choice.way}; {choice.reason}", facts=facts))
             else:
-                refused.append(Entry(_named(choice.path), choice.rewrite, choice.reason))
+                but = ", but the model as a whole gains nothing by it" if choice.applies else ""
+                refused.append(Entry(_called(choice), choice.rewrite, choice.reason + but))
         for site, why in self.resized.items():
             refused.append(Entry(_named(site), "the resize", f"its output is needed in full by {', '.join(why)}"))
         remark = "" if self.share is None else (
@@ -151,6 +150,7 @@ class ModelReport(Shown):
                     "milliseconds": {way: 1e3 * t for way, t in c.within(self.before.seconds).items()},
                     "share": c.share if self.before.seconds else None,
                     "multiplies": c.multiplies, "multiplies_after": c.folded, "sites": list(c.sites),
+                    "function": None if c.route is None else c.route.name,
                     "reason": c.reason, "before": price_json(before), "after": price_json(after),
                 }
                 for c, (before, after) in zip(self.choices, self.prices, strict=True)
@@ -169,6 +169,11 @@ class ModelReport(Shown):
         }  # fmt: skip
 
 
+def _called(choice: Choice) -> str:
+    """The layer; of a function also its name and its weight."""
+    return f"{_named(choice.path)}: {choice.route.name}" if choice.route is not None else _named(choice.path)
+
+
 def _named(path: str) -> str:
     return path or "(the model itself)"
 
@@ -180,7 +185,8 @@ def _prices(
     seen: set[tuple[str, str]] = set()
     found = []
     for choice in choices:
-        parts = [p for p in [("convolution", choice.path), *(("resize", s) for s in choice.sites)] if p not in seen]
+        names = [*(("convolution", w) for w in choice.weights), *(("resize", s) for s in choice.sites)]
+        parts = [p for p in names if p not in seen]
         seen.update(parts)
         old, new = (sum((w.of(path, kind) for kind, path in parts), Price()) for w in (before, after))  # type: ignore[arg-type]
         spent = choice.share * whole

@@ -20,12 +20,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from .clock import ROUNDS, now
+from .functions import TRANSPOSED
 from .inputs import Call
 from .observe import Fold, Key, Layer, stack_of_modules
 
-CONVOLUTIONS = frozenset(
-    (F.conv1d, F.conv2d, F.conv3d, F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)
-)  # fmt: skip
 RESIZES = frozenset((F.interpolate, torch.repeat_interleave, Tensor.repeat_interleave))
 
 
@@ -50,7 +48,7 @@ class _Timing(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in CONVOLUTIONS:
+        if func in TRANSPOSED:
             x, weight = (args[n] if len(args) > n else kwargs[name] for n, name in enumerate(("input", "weight")))
             key: Key = (self.stack[-1], tuple(weight.shape), tuple(x.shape))
         elif func in RESIZES:

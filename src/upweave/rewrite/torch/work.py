@@ -11,7 +11,7 @@ layout is a copy.
     products         those that are made where the native core runs Winograd's way, else the same
     weights          bytes of parameters, buffers and what was derived of them that are read, each once
 
-A convolution is counted with the module that owns its weight, whatever runs it; all else with the module that runs.
+A convolution is counted under the name of its weight, whatever runs it; all else with the module that runs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from ...ops.torch.layout import is_channels_last
 from ..cost import Price
 from .derived import DERIVED
 from .inputs import Call
-from .observe import stack_of_modules
+from .observe import memory_of, names_of_weights, stack_of_modules
 
 Kind: TypeAlias = Literal["convolution", "resize", "other"]
 
@@ -60,7 +60,8 @@ class Work:
     """What a run did.
 
     Attributes:
-        parts: by (path of a module, kind of operator); seconds are not counted.
+        parts: by (name, kind of operator); the name is that of a convolution's weight, or the path of the module that
+            runs. Seconds are not counted.
         products: multiplications that are made, all together.
     """
 
@@ -72,9 +73,9 @@ class Work:
         """Everything."""
         return sum(self.parts.values(), Price())
 
-    def of(self, path: str, kind: Kind) -> Price:
-        """What the operators of a kind did in a module, or for its weight."""
-        return self.parts.get((path, kind), Price())
+    def of(self, name: str, kind: Kind) -> Price:
+        """What the operators of a kind did by a weight, or in a module."""
+        return self.parts.get((name, kind), Price())
 
 
 def work_of(model: nn.Module, call: Call) -> Work:
@@ -95,9 +96,7 @@ class _Counting(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.stack = stack
         self.work = Work()
-        self.owners: dict[int, str] = {}
-        for name, t in (*model.named_parameters(), *model.named_buffers()):
-            self.owners.setdefault(_memory(t), name.rpartition(".")[0])
+        self.names = names_of_weights(model)
         self.read: set[int] = set()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -111,9 +110,9 @@ class _Counting(TorchDispatchMode):
         read, written = _tensors(func, args, kwargs)
         if op in MAKES_ONLY or op in WRITES_ONLY:
             read = [] if op in MAKES_ONLY else read[1:]
-        memory = {_memory(t) for t in (*read, *written)}
+        memory = {memory_of(t) for t in (*read, *written)}
         outputs = [t for t in torch.utils._pytree.tree_leaves(y) if isinstance(t, Tensor)]
-        made = [t for t in outputs if _memory(t) not in memory]
+        made = [t for t in outputs if memory_of(t) not in memory]
         if outputs and not made and not written:
             return  # a view
         kind, path = self._where(func, op, args)
@@ -124,26 +123,25 @@ class _Counting(TorchDispatchMode):
 
     def _where(self, func: Any, op: Any, args: Any) -> tuple[Kind, str]:
         if func in OURS or op is aten.convolution:
-            owner = self._owner(_memory(args[1]))
-            return "convolution", self.stack[-1] if owner is None else owner
+            return "convolution", self._name(memory_of(args[1])) or self.stack[-1]
         return "resize" if op in RESIZES else "other", self.stack[-1]
 
-    def _owner(self, memory: int) -> str | None:
-        """The module whose parameter or buffer this is, or was derived of."""
+    def _name(self, memory: int) -> str:
+        """The parameter or buffer that this is, or was derived of; empty where there is none."""
         origins = DERIVED.origins()
         for _ in range(len(origins) + 1):
-            if memory in self.owners:
-                return self.owners[memory]
+            if memory in self.names:
+                return self.names[memory]
             if memory not in origins:
-                return None
+                break
             memory = origins[memory]
-        return None
+        return ""
 
     def _weights(self, read: list[Tensor]) -> int:
         total = 0
         for t in read:
-            memory = _memory(t)
-            if memory not in self.read and self._owner(memory) is not None:
+            memory = memory_of(t)
+            if memory not in self.read and self._name(memory):
                 self.read.add(memory)
                 total += _bytes(t)
         return total
@@ -173,11 +171,6 @@ def _tensors(func: Any, args: Any, kwargs: Any) -> tuple[list[Tensor], list[Tens
                 if not argument.is_out:
                     read[id(t)] = t
     return list(read.values()), list(written.values())
-
-
-def _memory(t: Tensor) -> int:
-    """Which memory a tensor lies in."""
-    return t.untyped_storage().data_ptr() if t.layout is torch.strided else id(t)
 
 
 def _bytes(t: Tensor) -> int:
