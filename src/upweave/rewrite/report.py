@@ -123,7 +123,7 @@ class RewriteReport(Shown):
     def page(self) -> Page:
         """What the report shows."""
         kind = f"Rewritten for {self.target}{'' if self.measured else ' (counted, not measured)'}"
-        remark = f"upsampling was {self.share:.0%} of the estimated time: no rewrite of it can save more"
+        remark = f"upsampling was {self.share:.0%} of the estimated time"
         rows = _rows(self) if self.applied else ()
         refused = tuple(Entry(r.path, r.identity, r.reason) for r in self.refused)
         return Page(

@@ -111,7 +111,7 @@ class ModelReport(Shown):
         for site, why in self.resized.items():
             refused.append(Entry(_named(site), "the resize", f"its output is needed in full by {', '.join(why)}"))
         remark = "" if self.share is None else (
-            f"upsampling was {self.share:.0%} of the original's time: no rewrite of it can save more"
+            f"upsampling was {self.share:.0%} of the original's time"
         )  # fmt: skip
         return Page(
             self.model, kind, self._headline(len(applied)), self._rows() if self.chosen else (), remark,
