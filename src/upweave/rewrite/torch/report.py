@@ -128,7 +128,7 @@ class ModelReport(Shown):
         first, *rest = price_rows(self.before, self.after)
         rows = [first]
         if self.products != (self.before.multiplies, self.after.multiplies):
-            rows.append(row("products made by Winograd's way", count, *self.products))
+            rows.append(row("products made", count, *self.products))
         rows += rest
         if self.before.seconds:
             rows.append(row("time, measured on the example inputs", seconds, self.before.seconds, self.after.seconds))
