@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
@@ -76,16 +78,16 @@ class Page:
     warnings: tuple[str, ...] = ()
 
 
-class Shown:
+class Shown(ABC):
     """The ways in which a report is shown, for those that say what is on their `page`."""
 
+    @abstractmethod
     def page(self) -> Page:
         """What the report shows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def as_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        raise NotImplementedError
 
     def to_html(self) -> str:
         """The report as one HTML file: no network, no script."""
@@ -95,8 +97,6 @@ class Shown:
 
     def to_json(self, indent: int | None = 2) -> str:
         """The report as JSON text."""
-        import json
-
         return json.dumps(self.as_json(), indent=indent, ensure_ascii=False) + "\n"
 
     def save(self, path: str | os.PathLike[str], *, force: bool = False) -> Path:

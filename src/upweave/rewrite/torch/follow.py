@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .pending import FUSED
+from .pending import FUSED, activation_of
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Follow:
                 if isinstance(t, Tensor) and t in self._values:
                     followed = self._values[t]
                     followed.readers.append(func)
-                    followed.is_changed |= func in FUSED and FUSED[func](*args[1:], **kwargs)[2]
+                    followed.is_changed |= (named := activation_of(func, args[1:], kwargs)) is not None and named[2]
                     found.append(followed)
         return found
 

@@ -51,7 +51,7 @@ class _Timing(TorchFunctionMode):
         if func in TRANSPOSED:
             x, weight = (args[n] if len(args) > n else kwargs[name] for n, name in enumerate(("input", "weight")))
             key: Key = (self.stack[-1], tuple(weight.shape), tuple(x.shape))
-        elif func in RESIZES:
+        elif func in RESIZES and (func is not F.interpolate or _repeats(*args, **kwargs)):
             key = (self.stack[-1], (), ())
         else:
             return func(*args, **kwargs)
@@ -59,6 +59,11 @@ class _Timing(TorchFunctionMode):
         y = func(*args, **kwargs)
         self.seconds[key] += now() - start
         return y
+
+
+def _repeats(input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", *_: Any, **__: Any) -> bool:  # noqa: A002
+    """True for the calls of `F.interpolate` that a fold is about."""
+    return mode.startswith("nearest")
 
 
 def spent_in(model: nn.Module, call: Call, seconds: float) -> Spent:
