@@ -178,11 +178,16 @@ private:
     size_t output_bytes_;
 };
 
-// The same by Winograd's way, which may have to give up.
-class WinogradKernel {
+auto pack_of(const Target& t, const WinogradTables&) { return t.winograd_pack; }
+auto pack_of(const Target& t, const WinogradRowTables&) { return t.winograd_rows_pack; }
+auto run_of(const Target& t, const WinogradTables&) { return t.winograd_run; }
+auto run_of(const Target& t, const WinogradRowTables&) { return t.winograd_rows_run; }
+
+// The same by Winograd's way, in one of its forms, which may have to give up.
+template <class Form> class ByWinograd {
 public:
-    WinogradKernel(const std::string& target, const Geometry& geo, const WinogradBlocks& blocks)
-        : target_(target_named(target)), tables_(make_winograd_tables(geo, blocks, target_.lanes_float)) {
+    ByWinograd(const Target& target, const Form& tables) : target_(target), tables_(tables) {
+        const Geometry& geo = tables_.geo;
         output_bytes_ = static_cast<size_t>(geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2]) * 4;
     }
 
@@ -190,8 +195,9 @@ public:
         auto packed = std::make_unique<Packed>(static_cast<size_t>(tables_.packed_size) * 4);
         nb::gil_scoped_release release;
         std::atomic<bool> tame{true};
-        parallel(tables_.geo.groups * tables_.chunks, team(threads), 1, [&](int64_t unit) {
-            if (!target_.winograd_pack(tables_, pointer<void>(weight), packed->memory.get(), unit)) tame = false;
+        const auto pack_unit = pack_of(target_, tables_);
+        parallel(tables_.units(), team(threads), 1, [&](int64_t unit) {
+            if (!pack_unit(tables_, pointer<void>(weight), packed->memory.get(), unit)) tame = false;
         });
         packed->finite = tame;
         return packed.release();
@@ -208,26 +214,34 @@ public:
         if (output_bytes_ >= (size_t{4} << 20)) huge_pages(args.result, output_bytes_);
         std::atomic<bool> tame{true};
         const int many = team(threads);
+        const auto run_item = run_of(target_, tables_);
         parallel(tables_.items, many, std::max<int64_t>(1, tables_.items / (16 * many)), [&](int64_t item) {
-            if (tame.load(std::memory_order_relaxed) && !target_.winograd_run(tables_, args, item)) tame = false;
+            if (tame.load(std::memory_order_relaxed) && !run_item(tables_, args, item)) tame = false;
         });
         return tame;
     }
 
-    std::string layout() const {
-        std::string key = std::string("winograd/") + target_.name;
-        for (auto& axis : tables_.axis) key += "/" + std::to_string(axis.cells) + "," + std::to_string(axis.stride);
-        return key;
-    }
-
+    std::string layout() const { return std::string(target_.name) + "/" + tables_.layout(); }
     int64_t workspace() const { return tables_.workspace(); }
     int64_t items() const { return tables_.items; }
 
 private:
     const Target& target_;
-    WinogradTables tables_;
+    Form tables_;
     size_t output_bytes_;
 };
+using WinogradKernel = ByWinograd<WinogradTables>;
+using WinogradRowKernel = ByWinograd<WinogradRowTables>;
+
+template <class Form> nb::class_<ByWinograd<Form>> bind_winograd(nb::module_& m, const char* name) {
+    typedef ByWinograd<Form> K;
+    return nb::class_<K>(m, name)
+        .def("pack", &K::pack)
+        .def("run", &K::run)
+        .def_prop_ro("layout", &K::layout)
+        .def_prop_ro("workspace", &K::workspace)
+        .def_prop_ro("items", &K::items);
+}
 
 void weight_gradient(const std::string& target, const Geometry& geo, uint64_t x, uint64_t gy, uint64_t gw, int threads) {
     const Target& t = target_named(target);
@@ -295,17 +309,22 @@ NB_MODULE(_native, m) {
         .def_prop_ro("workspace", &Kernel::workspace)
         .def_prop_ro("items", &Kernel::items)
         .def_prop_ro("block", [](const Kernel& k) { return k.tables().block; });
-    nb::class_<WinogradKernel>(m, "WinogradKernel")
+    bind_winograd<WinogradTables>(m, "WinogradKernel")
         .def("__init__",
-             [](WinogradKernel* self, const std::string& target, const Geometry& geo, const Three& cells, int64_t tile_rows,
+             [](WinogradKernel* self, const std::string& name, const Geometry& geo, const Three& cells, int64_t tile_rows,
                 int64_t tiles, int64_t shares) {
-                 new (self) WinogradKernel(target, geo, WinogradBlocks{{cells[0], cells[1], cells[2]}, tile_rows, tiles, shares});
-             })
-        .def("pack", &WinogradKernel::pack)
-        .def("run", &WinogradKernel::run)
-        .def_prop_ro("layout", &WinogradKernel::layout)
-        .def_prop_ro("workspace", &WinogradKernel::workspace)
-        .def_prop_ro("items", &WinogradKernel::items);
+                 const Target& target = target_named(name);
+                 const WinogradBlocks blocks{{cells[0], cells[1], cells[2]}, tile_rows, tiles, shares};
+                 new (self) WinogradKernel(target, make_winograd_tables(geo, blocks, target.lanes_float));
+             });
+    bind_winograd<WinogradRowTables>(m, "WinogradRowKernel")
+        .def("__init__",
+             [](WinogradRowKernel* self, const std::string& name, const Geometry& geo, int64_t depth_cells, int64_t height_cells,
+                int64_t tile_rows, int64_t tile, int64_t channels) {
+                 const Target& target = target_named(name);
+                 const WinogradRowBlocks blocks{{depth_cells, height_cells}, tile_rows, tile, channels};
+                 new (self) WinogradRowKernel(target, make_winograd_rows(geo, blocks, target.lanes_float, target.tile_height));
+             });
     m.def("weight_gradient", &weight_gradient);
     m.def("targets", &target_names);
     m.def("tile", [](const std::string& name) {

@@ -16,12 +16,12 @@ void require(bool ok, const char* what) {
     if (!ok) throw std::invalid_argument(std::string("native core: ") + what);
 }
 
-// The taps that residue r of a transposed convolution reads, or that every output of a strided one reads.
+}  // namespace
+
 AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, int64_t d, Direction direction, bool unroll) {
     AxisPhases a;
     const bool forward = direction == Direction::forward;
-    // Unrolled, every output is a phase of its own, and the taps that would read outside are none of it. An input of one
-    // sample is unrolled always.
+    // An input of one sample is unrolled always.
     unroll = unroll || (forward && in == 1);
     a.step_out = unroll ? out : forward ? s : 1;
     a.step_in = forward ? 1 : s;
@@ -81,6 +81,8 @@ AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, i
     }
     return a;
 }
+
+namespace {
 
 // Cost of a block of `channels` rows-per-phase in micro-kernel steps for each channel: a tile of m rows takes about
 // m + 1 (its loads and the loop), and rows are shared out evenly over as few tiles as possible.

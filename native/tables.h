@@ -28,6 +28,11 @@ struct AxisPhases {
     std::vector<int> group, index;            // [residue] its group and place there, -1 if it has no taps
 };
 
+// The taps that residue r of a transposed convolution reads, or that every output of a strided one reads. Unrolled, every
+// output is a phase of its own, and the taps that would read outside are none of it.
+AxisPhases phases_of(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t padding, int64_t dilation, Direction,
+                     bool unroll);
+
 // A product of one group an axis: rows = output channels x phases, reduction = channels x taps.
 struct PhaseGroup {
     int axis_group[3];

@@ -4,6 +4,7 @@
 #include "body/engine.h"
 #include "body/gradient.h"
 #include "body/winograd.h"
+#include "body/winograd_rows.h"
 
 namespace upweave {
 namespace UPWEAVE_ISA {
@@ -52,7 +53,8 @@ void gradient(const WeightGradient& w, int threads, int64_t item) {
 extern const Target UPWEAVE_TABLE(UPWEAVE_ISA);
 const Target UPWEAVE_TABLE(UPWEAVE_ISA) = {
     UPWEAVE_TEXT(UPWEAVE_ISA), UPWEAVE_ISA::LANES<float>, UPWEAVE_ISA::LANES<double>, UPWEAVE_ISA::MAX_HEIGHT,
-    UPWEAVE_ISA::pack, UPWEAVE_ISA::run, UPWEAVE_ISA::winograd_pack, UPWEAVE_ISA::winograd_item, UPWEAVE_ISA::parts, UPWEAVE_ISA::items, UPWEAVE_ISA::gradient,
+    UPWEAVE_ISA::pack, UPWEAVE_ISA::run, UPWEAVE_ISA::winograd_pack, UPWEAVE_ISA::winograd_item,
+    UPWEAVE_ISA::winograd_rows_pack, UPWEAVE_ISA::winograd_rows_item, UPWEAVE_ISA::parts, UPWEAVE_ISA::items, UPWEAVE_ISA::gradient,
 };
 
 }  // namespace upweave

@@ -5,6 +5,7 @@
 
 #include "tables.h"
 #include "winograd.h"
+#include "winograd_rows.h"
 
 namespace upweave {
 
@@ -28,9 +29,11 @@ struct Target {
     int lanes_float, lanes_double, tile_height;
     void (*pack)(const Tables&, const void* weight, void* packed, int64_t first, int64_t last);  // units: groups x blocks
     void (*run)(const Tables&, const Arguments&, int64_t item);
-    // Both are false where a number is too large to be transformed, or none. Units: groups x chunks.
+    // All four are false where a number is too large to be transformed, or none.
     bool (*winograd_pack)(const WinogradTables&, const void* weight, void* packed, int64_t unit);
     bool (*winograd_run)(const WinogradTables&, const Arguments&, int64_t item);
+    bool (*winograd_rows_pack)(const WinogradRowTables&, const void* weight, void* packed, int64_t unit);
+    bool (*winograd_rows_run)(const WinogradRowTables&, const Arguments&, int64_t item);
     int64_t (*gradient_parts)(const Geometry&, int threads);  // partial sums that gw has room for, if more than one
     int64_t (*gradient_items)(const Geometry&, int threads);
     void (*gradient)(const WeightGradient&, int threads, int64_t item);

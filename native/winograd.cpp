@@ -13,31 +13,47 @@ void require(bool holds, const char* what) {
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-WinogradAxis make_axis(const Geometry& geo, int a, int64_t cells) {
+// r of F(m, r), at most.
+int most_taps(int64_t cells) { return cells == 1 ? 64 : cells == 2 ? 4 : 3; }
+
+}  // namespace
+
+WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
     WinogradAxis axis{};
     axis.in = geo.size[a];
     axis.out = geo.out[a];
     axis.stride = geo.stride[a];
     axis.padding = geo.padding[a];
+    axis.dilation = geo.kernel[a] == 1 ? 1 : geo.dilation[a];
     const int64_t k = geo.kernel[a], s = geo.stride[a], p = geo.padding[a];
     require(axis.in > 0 && axis.out > 0 && s > 0 && p >= 0, "sizes, strides and outputs are positive");
-    require(geo.dilation[a] == 1 || k == 1, "Winograd's way takes no dilation");
+    require(axis.dilation == 1 || (a == 2 && s == 1 && cells > 1), "Winograd's way takes taps apart along tiles of the last axis, of stride 1");
     require(k >= s, "Winograd's way takes no phases without taps");
+    require(cells >= 1 && cells <= 4, "Winograd's way takes tiles of 1 to 4 cells");
     axis.cells = cells;
     axis.first = p / s;
     axis.count = (axis.out - 1 + p) / s - axis.first + 1;
-    axis.tiles = ceil_div(axis.count, cells);
-    axis.taps = static_cast<int>(ceil_div(k, s));
-    if (k % s) axis.classes[axis.class_count++] = {axis.taps, 0, k % s};
-    axis.classes[axis.class_count++] = {static_cast<int>(k / s), k % s, s - k % s};
-    const bool left = cells == 1, known = cells == 2 || cells == 3 || cells == 4;
-    require(left || (known && axis.taps <= 3), "Winograd's way takes 2 to 4 cells of at most 3 taps");
-    require(left || cells != 3 || axis.taps <= 2, "Winograd's way takes 3 cells of at most 2 taps");
-    require(axis.taps <= 64, "Winograd's way takes at most 64 taps");
+    axis.tiles = ceil_div(axis.count, cells * axis.dilation) * axis.dilation;
+    const auto add = [&](int64_t taps, int64_t first, int64_t phases) {
+        const int scheme = static_cast<int>(std::min<int64_t>(taps, most_taps(cells))), segments = static_cast<int>(ceil_div(taps, scheme));
+        axis.classes[axis.class_count++] = {static_cast<int>(taps), scheme, segments, first, phases};
+        const int c = axis.class_count - 1;
+        axis.reach = std::max(axis.reach, axis.classes[c].reach());
+        axis.lead = std::max(axis.lead, axis.lead_of(c));
+        require(segments == 1 || (a == 2 && cells > 1 && scheme % cells == 0),
+                "Winograd's way takes segments of whole tiles along the last axis");
+    };
+    require(ceil_div(k, s) <= 64, "Winograd's way takes at most 64 taps");
+    if (k % s) add(ceil_div(k, s), 0, k % s);
+    add(k / s, k % s, s - k % s);
     return axis;
 }
 
-}  // namespace
+std::string WinogradTables::layout() const {
+    std::string key = phase_lanes ? "winograd_phases" : "winograd";
+    for (auto& a : axis) key.append("/").append(std::to_string(a.cells)).append(",").append(std::to_string(a.stride));
+    return key;
+}
 
 WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& blocks, int lanes) {
     require(geo.dtype == Dtype::float32, "Winograd's way computes with float32");
@@ -46,20 +62,25 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     WinogradTables t{};
     t.geo = geo;
     t.lanes = lanes;
-    for (int a = 0; a < 3; ++a) t.axis[a] = make_axis(geo, a, blocks.cells[a]);
+    for (int a = 0; a < 3; ++a) t.axis[a] = make_winograd_axis(geo, a, blocks.cells[a]);
     const WinogradAxis *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
 
     t.rows = geo.batch * D->tiles * H->tiles;
     t.blocks = blocks;
     t.blocks.tile_rows = std::clamp<int64_t>(blocks.tile_rows, 1, std::max<int64_t>(1, t.rows));
-    t.blocks.tiles = std::clamp<int64_t>(blocks.tiles, 1, W->tiles);
+    t.blocks.tiles = std::clamp<int64_t>(ceil_div(blocks.tiles, W->dilation) * W->dilation, 1, W->tiles);
     t.tiles = t.blocks.tile_rows * t.blocks.tiles;
+    t.lead = W->lead;
     t.row_items = ceil_div(t.rows, t.blocks.tile_rows);
     t.columns = ceil_div(W->tiles, t.blocks.tiles);
-    t.out_blocks = ceil_div(geo.c_out, lanes);
+    t.phase_lanes = !geo.channels_last && geo.c_out % lanes != 0;
+    for (int c = 0; c < W->class_count; ++c) t.phase_lanes = t.phase_lanes && W->classes[c].phases % lanes == 0;
+    const int64_t phases_of_vector = t.phase_lanes ? lanes : 1;
+    t.weave = W->stride / phases_of_vector;
+    t.out_blocks = t.phase_lanes ? geo.c_out : ceil_div(geo.c_out, lanes);
     t.slices = ceil_div(geo.c_in, WINOGRAD_SLICE);
     // not a multiple of a page: the planes of one tile are written one after the other
-    t.plane_pitch = t.slices * t.tiles * WINOGRAD_SLICE + lanes;
+    t.plane_pitch = t.slices * (t.tiles + t.blocks.tile_rows * t.lead) * WINOGRAD_SLICE + lanes;
 
     for (int d = 0; d < D->class_count; ++d)
         for (int h = 0; h < H->class_count; ++h)
@@ -75,11 +96,15 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
                     g.weight_planes *= g.weights[a];
                     g.phases *= t.axis[a].classes[chosen[a]].phases;
                 }
-                g.first_plane = t.planes;
+                g.segments = W->classes[w].segments;
+                // the points of two classes that differ in their segments alone
+                g.shares = w > 0 && t.lead > 0 && W->classes[w].scheme == W->classes[w - 1].scheme;
+                g.phases /= phases_of_vector;
+                g.first_plane = g.shares ? t.products.back().first_plane : t.planes;
                 g.first_weight = t.block_weights;
                 g.first_sum = t.block_sums;
-                t.planes += g.planes;
-                t.block_weights += g.weight_planes * geo.c_in * g.phases * lanes;
+                if (!g.shares) t.planes += g.planes;
+                t.block_weights += g.weight_planes * geo.c_in * g.segments * g.phases * lanes;
                 t.block_sums += g.planes * t.tiles * g.phases * lanes;
                 t.products.push_back(g);
                 if (g.phases % 2) t.chunk_blocks = 2;
@@ -91,11 +116,9 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     require(t.planes <= 4096, "too many planes");
     t.packed_group = t.out_blocks * t.block_weights;
     t.packed_size = geo.groups * t.packed_group;
-    t.window = D->reads() * H->reads() * (W->cells * t.blocks.tiles + W->taps - 1);
-    // Forward along depth, then height; back along width, height, depth: each result is no larger than this.
-    const int64_t across = std::max(W->cells * t.blocks.tiles + W->taps - 1, W->cells * t.blocks.tiles);
-    t.pass = D->reads() * H->reads() * across;
-    t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * W->stride * t.blocks.tiles;
+    // Forward along depth, then height; back along width, height, depth: each result is no larger than the window.
+    t.window = t.pass = D->reads() * H->reads() * W->width(t.blocks.tiles);
+    t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * t.weave * t.blocks.tiles;
     const int64_t most = int64_t{1} << 29;
     require(t.planes * t.plane_pitch < most && t.block_sums < most && t.finished * lanes < most && t.packed_size < (most << 4),
             "the work of Winograd's way is too large");

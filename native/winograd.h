@@ -7,9 +7,14 @@
 //
 // A kernel has phases of ⌈k/s⌉ and of ⌊k/s⌋ taps: two classes, each with its own points over the same tile of m cells.
 // Axes combine freely: one product of matrices (channels × channels) for each point of each combination of classes.
+//
+// Along the last axis there may be more taps than a scheme takes, in segments of as many as it takes: segment j of tile t
+// reads the samples of an earlier tile, so that the segments share the points of the samples and add up before the way back.
+// With taps d apart (and stride 1) the samples of every d-th cell are a signal of their own: a block of d tiles of m cells.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "geometry.h"
@@ -28,24 +33,33 @@ struct WinogradBlocks {
 struct WinogradAxis {
     struct Class {
         int taps;
+        int scheme;                 // r of F(m, r): of a segment
+        int segments;
         int64_t first, phases;      // ρ of the first phase, and how many follow each other
+        int64_t reach() const { return int64_t{scheme} * segments; }
     };
-    int64_t in, out, stride, padding;
+    int64_t in, out, stride, padding, dilation;
     int64_t cells;                  // m
     int64_t first, count, tiles;    // cell u of the first output, cells, tiles of them
-    int taps;                       // of the class with most
+    int64_t reach;                  // taps of all segments of the class with most
+    int64_t lead;                   // tiles before the first whose samples are read
     int class_count;
     Class classes[2];
-    int64_t points(int c) const { return cells + classes[c].taps - 1; }
-    int64_t weights(int c) const { return classes[c].taps == 1 ? 1 : points(c); }  // one tap is the same at all points
-    int64_t reads() const { return cells + taps - 1; }
+    int64_t points(int c) const { return cells + classes[c].scheme - 1; }
+    int64_t weights(int c) const { return classes[c].scheme == 1 ? 1 : points(c); }  // one tap is the same at all points
+    int64_t segment_tiles(int c) const { return classes[c].scheme / cells * dilation; }  // from a segment to the next
+    int64_t lead_of(int c) const { return (classes[c].segments - 1) * segment_tiles(c); }
+    int64_t reads() const { return cells + reach - 1; }                                  // without segments or dilation
+    int64_t width(int64_t row) const { return cells * row + (reach - 1) * dilation; }   // samples of a row of tiles
 };
 
 struct WinogradProduct {            // one class an axis
     int classes[3];
     int64_t points[3], planes;      // planes: the product of the points
     int64_t weights[3], weight_planes;
-    int64_t phases;
+    int64_t phases;                 // vectors of a block at each point: phases, or lanes of them
+    int segments;                   // along the last axis
+    bool shares;                    // the points of the product before
     int64_t first_plane;            // among those of all products
     int64_t first_weight;           // in the weights of a share of one block; those of more blocks lie as many times on
     int64_t first_sum;              // likewise in the sums of a chunk
@@ -58,9 +72,14 @@ struct WinogradTables {
     WinogradAxis axis[3];
     std::vector<WinogradProduct> products;
     int64_t planes;                 // of all products
-    int64_t out_blocks;             // blocks of output channels of a group, a vector's lanes each
+    // A block of output channels fills a vector's lanes; or it is one channel, whose phases along the width fill them, where
+    // channels would not.
+    bool phase_lanes;
+    int64_t weave;                  // vectors of a block that a cell along the width takes
+    int64_t out_blocks;             // of a group
     int64_t slices;                 // of input channels
     int64_t tiles;                  // in an item, at most
+    int64_t lead;                   // transformed before each row of tiles, for the segments
     int64_t plane_pitch;            // of transformed samples: [plane][slice][tile][channel]
     int64_t block_weights;          // of one block of output channels, all products
     int64_t packed_group, packed_size;
@@ -72,13 +91,16 @@ struct WinogradTables {
     int64_t chunk_blocks;           // blocks that are multiplied before they are written: two where one has odd columns
     int64_t chunks, items;          // chunks of one convolution group
 
+    int64_t units() const { return geo.groups * chunks; }  // that are packed at a time
+    std::string layout() const;
     int64_t chunk_begin(int64_t i) const { return i < chunks ? i * chunk_blocks : out_blocks; }
     int64_t workspace() const {     // bytes of a thread
         return 4 * (planes * plane_pitch + chunk_blocks * block_sums + lanes * (window + 2 * pass + finished));
     }
 };
 
-// Throws std::invalid_argument where the numbers make no sense.
+// Throw std::invalid_argument where the numbers make no sense.
+WinogradAxis make_winograd_axis(const Geometry&, int axis, int64_t cells);
 WinogradTables make_winograd_tables(const Geometry&, const WinogradBlocks&, int lanes);
 
 }  // namespace upweave

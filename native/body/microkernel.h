@@ -9,7 +9,8 @@
 
 namespace upweave::UPWEAVE_ISA {
 
-constexpr int AHEAD = 16;  // steps between asking for weights and using them
+// Steps between asking for weights and using them: from the last-level cache, and from memory, where steps are short.
+constexpr int AHEAD = 16, AHEAD_FEW = 64;
 
 // Sums start at zero in every call and are added to C at its end, so that long reductions are summed in blocks: the
 // rounding error of K terms grows with the block's length, not with K.
@@ -23,7 +24,7 @@ __attribute__((noinline)) void microkernel(int64_t steps, const T* a, const T* b
         for (int n = 0; n < NV; ++n) sum[m][n] = Vec<T>{};
     for (int64_t k = 0; k < steps; ++k) {
         const T* at = b + address[k];
-        if constexpr (MR > 4) __builtin_prefetch(a + AHEAD * MR);  // weights come from the last-level cache, once
+        if constexpr (MR > 4) __builtin_prefetch(a + (NV == 1 ? AHEAD_FEW : AHEAD) * MR);  // weights are read once
         Vec<T> x[NV];
 #pragma GCC unroll 16
         for (int n = 0; n < NV; ++n) x[n] = load(at + n * LANES<T>);

@@ -1,42 +1,55 @@
 // F(m, r): the transforms of Winograd's way along one axis, as small constant matrices.
 //
 // Exact in the rationals; the points are 0, ∞, then 1, −1, which keep float32 as accurate as the products themselves,
-// and for four cells −2 and 1/2, which lose half a digit.
+// then −1/2, or −2 and 1/2, which lose half a digit.
 #pragma once
 
 #include "vec.h"
 
 namespace upweave::UPWEAVE_ISA {
 
-constexpr int MAX_POINTS = 6, MAX_CELLS = 4, MAX_TAPS = 3;
+constexpr int MAX_POINTS = 6, MAX_CELLS = 4, MAX_TAPS = 4;
 
-template <int M, int R> struct ToomCook;  // samples[point][sample], taps[point][tap], back[cell][point]
+// What F(m, r) with m + r − 1 = N points has whatever m and r are: samples[point][sample], and with the finite points p the
+// factors of the taps, scale · p^tap. The last point is ∞.
+template <int N> struct Points;
 
-template <> struct ToomCook<2, 2> {
+template <> struct Points<3> {
     static constexpr float samples[3][3] = {{1, -1, 0}, {0, 1, 0}, {0, -1, 1}};
-    static constexpr double taps[3][2] = {{1, 0}, {1, 1}, {0, 1}};
-    static constexpr float back[2][3] = {{1, 1, 0}, {0, 1, 1}};
+    static constexpr double finite[2] = {0, 1}, scale[3] = {1, 1, 1};
 };
-template <> struct ToomCook<2, 3> {
+template <> struct Points<4> {
     static constexpr float samples[4][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}};
-    static constexpr double taps[4][3] = {{1, 0, 0}, {.5, .5, .5}, {.5, -.5, .5}, {0, 0, 1}};
-    static constexpr float back[2][4] = {{1, 1, 1, 0}, {0, 1, -1, 1}};
+    static constexpr double finite[3] = {0, 1, -1}, scale[4] = {1, .5, .5, 1};
 };
-template <> struct ToomCook<3, 2> {
-    static constexpr float samples[4][4] = {{1, 0, -1, 0}, {0, 1, 1, 0}, {0, -1, 1, 0}, {0, -1, 0, 1}};
-    static constexpr double taps[4][2] = {{1, 0}, {.5, .5}, {.5, -.5}, {0, 1}};
-    static constexpr float back[3][4] = {{1, 1, 1, 0}, {0, 1, -1, 0}, {0, 1, 1, 1}};
-};
-template <> struct ToomCook<4, 2> {
+template <> struct Points<5> {
     static constexpr float samples[5][5] = {{-1, -2, 1, 2, 0}, {0, 1, 3, 2, 0}, {0, -1, -1, 2, 0}, {0, -1, 0, 1, 0}, {0, -1, -2, 1, 2}};
-    static constexpr double taps[5][2] = {{-1, 0}, {1. / 6, 1. / 6}, {-.5, .5}, {8. / 3, -4. / 3}, {0, .5}};
-    static constexpr float back[4][5] = {{1, 1, 1, 1, 0}, {0, 1, -1, -.5, 0}, {0, 1, 1, .25, 0}, {0, 1, -1, -.125, 1}};
+    static constexpr double finite[4] = {0, 1, -1, -.5}, scale[5] = {-1, 1. / 6, -.5, 8. / 3, .5};
 };
-template <> struct ToomCook<4, 3> {
+template <> struct Points<6> {
     static constexpr float samples[6][6] = {{2, -3, -4, 3, 2, 0}, {0, -2, 1, 5, 2, 0}, {0, 2, -5, 1, 2, 0}, {0, 1, -2, -1, 2, 0}, {0, -2, -1, 2, 1, 0}, {0, 2, -3, -4, 3, 2}};
-    static constexpr double taps[6][3] = {{.5, 0, 0}, {1. / 6, 1. / 6, 1. / 6}, {-1. / 6, 1. / 6, -1. / 6}, {1. / 30, -1. / 15, 2. / 15}, {-16. / 15, -8. / 15, -4. / 15}, {0, 0, .5}};
-    static constexpr float back[4][6] = {{1, 1, 1, 1, 1, 0}, {0, 1, -1, -2, .5, 0}, {0, 1, 1, 4, .25, 0}, {0, 1, -1, -8, .125, 1}};
+    static constexpr double finite[5] = {0, 1, -1, -2, .5}, scale[6] = {.5, 1. / 6, -1. / 6, 1. / 30, -16. / 15, .5};
 };
+
+template <int N> constexpr double power(int point, int exponent, int highest) {
+    if (point == N - 1) return exponent == highest;
+    double p = 1;
+    for (int i = 0; i < exponent; ++i) p *= Points<N>::finite[point];
+    return p;
+}
+
+// From points back to cells, back[cell][point].
+template <int M, int R> struct Back {
+    float of[M][M + R - 1];
+    constexpr const float* operator[](int cell) const { return of[cell]; }
+};
+template <int M, int R> constexpr Back<M, R> make_back() {
+    Back<M, R> back{};
+    for (int j = 0; j < M; ++j)
+        for (int i = 0; i < M + R - 1; ++i) back.of[j][i] = static_cast<float>(power<M + R - 1>(i, j, M - 1));
+    return back;
+}
+template <int M, int R> inline constexpr Back<M, R> BACK = make_back<M, R>();
 
 // out[point] = Σ matrix[point][sample] · in[sample], zeros and ones left out.
 template <const auto& MATRIX, int ROWS, int COLUMNS>
@@ -91,10 +104,10 @@ struct Scheme {
 };
 
 template <int M, int R> constexpr Scheme scheme() {
-    typedef ToomCook<M, R> F;
-    Scheme s{&pass<F::samples, M + R - 1, M + R - 1>, &pass<F::back, M, M + R - 1>, {}};
-    for (int i = 0; i < M + R - 1; ++i)
-        for (int j = 0; j < R; ++j) s.taps[i][j] = F::taps[i][j];
+    constexpr int N = M + R - 1;
+    Scheme s{&pass<Points<N>::samples, N, N>, &pass<BACK<M, R>, M, N>, {}};
+    for (int i = 0; i < N; ++i)
+        for (int j = 0; j < R; ++j) s.taps[i][j] = Points<N>::scale[i] * power<N>(i, j, R - 1);
     return s;
 }
 template <int M> constexpr Scheme one_tap() {
@@ -103,10 +116,10 @@ template <int M> constexpr Scheme one_tap() {
     return s;
 }
 
-inline constexpr Scheme SCHEMES[3][3] = {  // [cells − 2][taps − 1]
-    {one_tap<2>(), scheme<2, 2>(), scheme<2, 3>()},
-    {one_tap<3>(), scheme<3, 2>(), {}},
-    {one_tap<4>(), scheme<4, 2>(), scheme<4, 3>()},
+inline constexpr Scheme SCHEMES[3][4] = {  // [cells − 2][taps − 1]
+    {one_tap<2>(), scheme<2, 2>(), scheme<2, 3>(), scheme<2, 4>()},
+    {one_tap<3>(), scheme<3, 2>(), scheme<3, 3>(), {}},
+    {one_tap<4>(), scheme<4, 2>(), scheme<4, 3>(), {}},
 };
 
 }  // namespace upweave::UPWEAVE_ISA

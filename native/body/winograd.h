@@ -71,7 +71,7 @@ constexpr TileKernels every_tile_kernel() {
 }
 inline constexpr TileKernels TILE_KERNELS = every_tile_kernel();
 
-inline const Scheme& scheme_of(const WinogradAxis& axis, int c) { return SCHEMES[axis.cells - 2][axis.classes[c].taps - 1]; }
+inline const Scheme& scheme_of(const WinogradAxis& axis, int c) { return SCHEMES[axis.cells - 2][axis.classes[c].scheme - 1]; }
 
 // The factor of tap j at point i of an axis; on an axis that is left as it is, each tap is a point.
 inline double tap_factor(const WinogradAxis& axis, int c, int64_t i, int64_t j) {
@@ -81,8 +81,8 @@ inline double tap_factor(const WinogradAxis& axis, int c, int64_t i, int64_t j) 
 
 constexpr double LARGEST = 5e28;  // of a weight or a sample: sums of a few products of two are finite if they are small
 
-// Weights, transformed in double precision: [group][chunk][product][plane][slice][panel][channel in][lane]. False if one
-// is too large, or not a number.
+// Weights, transformed in double precision: [group][chunk][product][plane][segment][slice][panel][channel in][lane]. False
+// if one is too large, or not a number.
 inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* packed_, int64_t unit) {
     const Geometry& geo = t.geo;
     const int64_t chunk = unit % t.chunks, cg = unit / t.chunks, taps_all = geo.kernel[0] * geo.kernel[1] * geo.kernel[2];
@@ -95,21 +95,24 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
         int64_t taps[3];
         for (int a = 0; a < 3; ++a) {
             of[a] = &t.axis[a].classes[g.classes[a]];
-            taps[a] = of[a]->taps;
+            taps[a] = of[a]->scheme;
         }
         const int64_t columns = blocks * g.phases;  // in vectors
         float* base = packed + blocks * g.first_weight;
         for (int64_t column = 0; column < columns; ++column) {
             const int64_t block = b0 + column / g.phases, f = column % g.phases;
-            const int64_t many = least(L, geo.c_out - block * L);
-            const int64_t phase[3] = {of[0]->first + f / (of[1]->phases * of[2]->phases),
-                                      of[1]->first + f / of[2]->phases % of[1]->phases, of[2]->first + f % of[2]->phases};
+            const int64_t many = t.phase_lanes ? L : least(L, geo.c_out - block * L);
+            const int64_t wide_phases = t.phase_lanes ? of[2]->phases / L : of[2]->phases;
+            const int64_t phase[3] = {of[0]->first + f / (of[1]->phases * wide_phases), of[1]->first + f / wide_phases % of[1]->phases,
+                                      of[2]->first + f % wide_phases * (t.phase_lanes ? L : 1)};
+            const int64_t channel = t.phase_lanes ? block : block * L, next = t.phase_lanes ? 1 : taps_all;
             const int64_t panel = column / WIDE, wide = least(WIDE, columns - panel * WIDE), lane0 = column % WIDE * L;
-            for (int64_t c = 0; c < geo.c_in; ++c) {
+            for (int64_t at = 0; at < g.segments * geo.c_in; ++at) {
+                const int64_t segment = at / geo.c_in, c = at % geo.c_in;
                 const int64_t slice = c / WINOGRAD_SLICE, steps = least(WINOGRAD_SLICE, geo.c_in - slice * WINOGRAD_SLICE);
-                float* to = base + slice * WINOGRAD_SLICE * columns * L + panel * WIDE * steps * L +
+                float* to = base + (segment * geo.c_in + slice * WINOGRAD_SLICE) * columns * L + panel * WIDE * steps * L +
                             (c % WINOGRAD_SLICE) * wide * L + lane0;
-                const float* from = weight + (c * geo.c_out + block * L) * taps_all;
+                const float* from = weight + (c * geo.c_out + channel) * taps_all;
                 int64_t plane = 0;
                 for (int64_t pd = 0; pd < g.weights[0]; ++pd)
                     for (int64_t ph = 0; ph < g.weights[1]; ++ph)
@@ -121,16 +124,17 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
                                         const double factor = tap_factor(t.axis[0], g.classes[0], pd, d) *
                                                               tap_factor(t.axis[1], g.classes[1], ph, h) *
                                                               tap_factor(t.axis[2], g.classes[2], pw, w);
-                                        if (factor == 0) continue;
                                         // the sample furthest back meets the last tap of the phase
-                                        const int64_t at = ((phase[0] + t.axis[0].stride * (taps[0] - 1 - d)) * geo.kernel[1] +
-                                                            phase[1] + t.axis[1].stride * (taps[1] - 1 - h)) * geo.kernel[2] +
-                                                           phase[2] + t.axis[2].stride * (taps[2] - 1 - w);
-                                        for (int64_t i = 0; i < many; ++i) sum[i] += factor * from[i * taps_all + at];
+                                        const int64_t age = segment * taps[2] + taps[2] - 1 - w;
+                                        if (factor == 0 || age >= of[2]->taps) continue;
+                                        const int64_t tap = ((phase[0] + t.axis[0].stride * (taps[0] - 1 - d)) * geo.kernel[1] +
+                                                             phase[1] + t.axis[1].stride * (taps[1] - 1 - h)) * geo.kernel[2] +
+                                                            phase[2] + t.axis[2].stride * age;
+                                        for (int64_t i = 0; i < many; ++i) sum[i] += factor * from[i * next + tap];
                                     }
                             for (int64_t i = 0; i < L; ++i) {
                                 tame &= sum[i] < LARGEST && sum[i] > -LARGEST;
-                                to[plane * geo.c_in * columns * L + i] = static_cast<float>(sum[i]);
+                                to[plane * g.segments * geo.c_in * columns * L + i] = static_cast<float>(sum[i]);
                             }
                         }
             }
@@ -231,7 +235,7 @@ inline void gather_row_channels_last(const float* from, int64_t pitch, int64_t m
 struct TileRow {  // a row of an item's tiles
     int64_t n, d, h;   // image, tile along depth, along height
     int64_t w, tiles;  // first tile along width, how many
-    int64_t at;        // the first one's number in the item
+    int64_t number;    // of this row in the item
 };
 
 struct WinogradItem {
@@ -244,7 +248,7 @@ struct WinogradItem {
 
     // Transforms `lines` × `reads` × `across` vectors along the middle axis, or passes them on.
     static const float* forward(const WinogradAxis& axis, int c, const float* in, int64_t lines, int64_t across, float* out) {
-        const int64_t reads = axis.reads(), points = axis.points(c), skip = axis.taps - axis.classes[c].taps;
+        const int64_t reads = axis.reads(), points = axis.points(c), skip = axis.reach - axis.classes[c].reach();
         if (axis.cells == 1 && !skip) return in;
         for (int64_t i = 0; i < lines; ++i) {
             const float* from = in + (i * reads + skip) * across * L;
@@ -260,9 +264,9 @@ struct WinogradItem {
         const Geometry& geo = t.geo;
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
         const int64_t many = least(L, geo.c_in - c0), channels = geo.groups * geo.c_in, channel = cg * geo.c_in + c0;
-        const int64_t plane = D.in * H.in * W.in, width = W.cells * row.tiles + W.taps - 1;
-        const int64_t x0[3] = {D.first + D.cells * row.d - D.taps + 1, H.first + H.cells * row.h - H.taps + 1,
-                               W.first + W.cells * row.w - W.taps + 1};
+        const int64_t plane = D.in * H.in * W.in, width = W.width(row.tiles);
+        const int64_t x0[3] = {D.first + D.cells * row.d - D.reach + 1, H.first + H.cells * row.h - H.reach + 1,
+                               W.first + W.cells * row.w - (W.reach - 1) * W.dilation};
         const float* source = static_cast<const float*>(args.source);
         for (int64_t d = 0; d < D.reads(); ++d)
             for (int64_t h = 0; h < H.reads(); ++h) {
@@ -279,33 +283,45 @@ struct WinogradItem {
                 else
                     gather_row(source + (row.n * channels + channel) * plane, plane, many, line, W.in, x0[2], width, to, &seen);
             }
-        float* to = points + c0 / WINOGRAD_SLICE * t.tiles * PITCH + row.at * PITCH + c0 % WINOGRAD_SLICE;
+        const int64_t transformed = row.tiles + t.lead;  // of a row
+        float* to = points + (c0 / WINOGRAD_SLICE * t.blocks.tile_rows * (t.blocks.tiles + t.lead) + row.number * transformed) * PITCH +
+                    c0 % WINOGRAD_SLICE;
         const WinogradProduct* g = t.products.data();
         for (int cd = 0; cd < D.class_count; ++cd) {
             const float* deep = forward(D, cd, window, 1, H.reads() * width, pass_a);
             for (int ch = 0; ch < H.class_count; ++ch) {
                 const float* high = forward(H, ch, deep, D.points(cd), width, pass_b);
                 for (int cw = 0; cw < W.class_count; ++cw, ++g) {
-                    const int64_t lines = g->points[0] * g->points[1], skip = W.taps - W.classes[cw].taps;
+                    if (g->shares) continue;
+                    // tiles that end where the row does
+                    const int64_t first = t.lead - W.lead_of(cw), many_tiles = row.tiles + W.lead_of(cw);
+                    const int64_t lines = g->points[0] * g->points[1], skip = (W.reach - W.classes[cw].reach()) * W.dilation;
                     for (int64_t i = 0; i < lines; ++i) {
                         const float* from = high + (i * width + skip) * L;
-                        float* at = to + (g->first_plane + i * g->points[2]) * t.plane_pitch;
-                        if (W.cells > 1)
-                            scheme_of(W, cw).forward(from, L, W.cells * L, at, t.plane_pitch, PITCH, row.tiles);
-                        else
+                        float* at = to + (g->first_plane + i * g->points[2]) * t.plane_pitch + first * PITCH;
+                        if (W.cells == 1) {
                             for (int64_t p = 0; p < g->points[2]; ++p)
                                 for (int64_t j = 0; j < row.tiles; ++j)
                                     store(at + p * t.plane_pitch + j * PITCH, load(from + (j + p) * L));
+                        } else if (W.dilation == 1) {
+                            scheme_of(W, cw).forward(from, L, W.cells * L, at, t.plane_pitch, PITCH, many_tiles);
+                        } else {
+                            for (int64_t j = 0; j < many_tiles; j += W.dilation)
+                                scheme_of(W, cw).forward(from + j * W.cells * L, W.dilation * L, L, at + j * PITCH, t.plane_pitch,
+                                                         PITCH, W.dilation);
+                        }
                     }
                 }
             }
         }
     }
 
-    void multiply(int64_t chunk, int64_t tiles) {
+    // `rows` rows of `tiles`; tiles that follow each other in memory are multiplied together.
+    void multiply(int64_t chunk, int64_t rows, int64_t tiles) {
         const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
         const float* packed = static_cast<const float*>(args.packed) + cg * t.packed_group + b0 * t.block_weights;
-        const int64_t parts = (tiles + HIGH - 1) / HIGH;
+        const WinogradAxis& W = t.axis[2];
+        const int64_t runs = t.lead ? rows : 1, run = t.lead ? tiles : rows * tiles, parts = (run + HIGH - 1) / HIGH;
         for (const WinogradProduct& g : t.products) {
             const int64_t columns = blocks * g.phases, pitch = columns * L;
             const float* weights = packed + blocks * g.first_weight;
@@ -314,22 +330,26 @@ struct WinogradItem {
                 const int64_t pw = plane % g.points[2], ph = plane / g.points[2] % g.points[1], pd = plane / (g.points[2] * g.points[1]);
                 const int64_t weight_plane = (least(pd, g.weights[0] - 1) * g.weights[1] + least(ph, g.weights[1] - 1)) * g.weights[2] +
                                              least(pw, g.weights[2] - 1);
-                const float* b_plane = weights + weight_plane * t.geo.c_in * columns * L;
-                const float* a_plane = points + (g.first_plane + plane) * t.plane_pitch;
+                const float* b_plane = weights + weight_plane * g.segments * t.geo.c_in * columns * L;
+                const float* a_plane = points + (g.first_plane + plane) * t.plane_pitch + t.lead * PITCH;
                 float* c_plane = to + plane * t.tiles * pitch;
-                for (int64_t slice = 0; slice < t.slices; ++slice) {
-                    const int64_t steps = least(WINOGRAD_SLICE, t.geo.c_in - slice * WINOGRAD_SLICE);
-                    const float* b = b_plane + slice * WINOGRAD_SLICE * columns * L;
-                    const float* a = a_plane + slice * t.tiles * PITCH;
-                    for (int64_t v = 0; v < columns; v += WIDE) {
-                        const int64_t wide = least(WIDE, columns - v);
-                        for (int64_t i = 0; i < parts; ++i) {
-                            const int64_t first = tiles * i / parts, high = tiles * (i + 1) / parts - first;
-                            TILE_KERNELS.of[high][wide](steps, a + first * PITCH, b + v * steps * L,
-                                                        c_plane + first * pitch + v * L, pitch, slice > 0);
+                for (int64_t segment = 0; segment < g.segments; ++segment)
+                    for (int64_t slice = 0; slice < t.slices; ++slice) {
+                        const int64_t steps = least(WINOGRAD_SLICE, t.geo.c_in - slice * WINOGRAD_SLICE);
+                        const float* b = b_plane + (segment * t.geo.c_in + slice * WINOGRAD_SLICE) * columns * L;
+                        const float* a = a_plane + (slice * t.blocks.tile_rows * (t.blocks.tiles + t.lead) -
+                                                    segment * W.segment_tiles(g.classes[2])) * PITCH;
+                        for (int64_t v = 0; v < columns; v += WIDE) {
+                            const int64_t wide = least(WIDE, columns - v);
+                            for (int64_t r = 0; r < runs; ++r)
+                                for (int64_t i = 0; i < parts; ++i) {
+                                    const int64_t first = run * i / parts, high = run * (i + 1) / parts - first;
+                                    TILE_KERNELS.of[high][wide](steps, a + (r * (run + t.lead) + first) * PITCH, b + v * steps * L,
+                                                                c_plane + (r * run + first) * pitch + v * L, pitch,
+                                                                segment + slice > 0);
+                                }
                         }
                     }
-                }
             }
         }
     }
@@ -353,39 +373,68 @@ struct WinogradItem {
     // A row of tiles of one block of output channels: from sums to memory.
     void finish(const TileRow& row, int64_t block, int64_t own, int64_t blocks) {
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
-        const int64_t across = W.cells * row.tiles, width = across * W.stride;  // outputs of a line
+        const int64_t across = W.cells * row.tiles, width = across * t.weave;  // vectors of a line
         const int64_t height = H.cells * H.stride;
         for (const WinogradProduct& g : t.products) {
             const WinogradAxis::Class &cd = D.classes[g.classes[0]], &ch = H.classes[g.classes[1]], &cw = W.classes[g.classes[2]];
             const int64_t pitch = blocks * g.phases * L;
             for (int64_t f = 0; f < g.phases; ++f) {
-                const int64_t rd = cd.first + f / (ch.phases * cw.phases), rh = ch.first + f / cw.phases % ch.phases,
-                              rw = cw.first + f % cw.phases;
-                const float* in = sums + blocks * g.first_sum + row.at * pitch + (own * g.phases + f) * L;
+                const int64_t lanes = t.phase_lanes ? L : 1, phases = cw.phases / lanes;
+                const int64_t rd = cd.first + f / (ch.phases * phases), rh = ch.first + f / phases % ch.phases,
+                              rw = cw.first / lanes + f % phases;
+                const float* in = sums + blocks * g.first_sum + row.number * row.tiles * pitch + (own * g.phases + f) * L;
                 float* out = finished + ((rd * height + rh) * width + rw) * L;
                 const bool deep = g.points[0] > 1, high = g.points[1] > 1 || deep;
                 // the last axis with more than a point writes to the outputs' places
                 const int64_t plane = t.tiles * pitch, lines = g.points[0] * g.points[1];
                 float* flat = high ? pass_a : out;
                 back_wide(W, g.classes[2], in, g.points[2] * plane, plane, pitch, flat, high ? across * L : 0,
-                          high ? L : W.stride * L, lines, row.tiles);
+                          high ? L : t.weave * L, lines, row.tiles);
                 if (!high) continue;
                 float* tall = deep ? pass_b : out;
                 back(H, g.classes[1], pass_a, g.points[1] * across * L, across * L, L, tall, H.cells * across * L,
-                     deep ? across * L : H.stride * width * L, deep ? L : W.stride * L, g.points[0], across);
+                     deep ? across * L : H.stride * width * L, deep ? L : t.weave * L, g.points[0], across);
                 if (!deep) continue;
                 for (int64_t i = 0; i < H.cells; ++i)
                     back(D, g.classes[0], pass_b + i * across * L, 0, H.cells * across * L, L, out + i * H.stride * width * L, 0,
-                         D.stride * height * width * L, W.stride * L, 1, across);
+                         D.stride * height * width * L, t.weave * L, 1, across);
             }
         }
-        write(row, block, width, height);
+        if (t.phase_lanes) write_phases(row, block, across * W.stride, height);
+        else write(row, block, width, height);
     }
 
-    // Along the width the cells of a tile follow each other: `next` apart.
+    // Along the width a cell is `next` from the one before: those of a tile follow each other, or every `dilation`-th is one's.
     static void back_wide(const WinogradAxis& W, int c, const float* in, int64_t in_line, int64_t in_step, int64_t in_next, float* out,
                           int64_t out_line, int64_t next, int64_t lines, int64_t tiles) {
-        back(W, c, in, in_line, in_step, in_next, out, out_line, next, W.cells * next, lines, tiles);
+        if (W.dilation == 1) {
+            back(W, c, in, in_line, in_step, in_next, out, out_line, next, W.cells * next, lines, tiles);
+            return;
+        }
+        for (int64_t j = 0; j < tiles; j += W.dilation, in += W.dilation * in_next, out += W.dilation * W.cells * next)
+            back(W, c, in, in_line, in_step, in_next, out, out_line, W.dilation * next, next, lines, W.dilation);
+    }
+
+    // Where a row of tiles begins in the output, along an axis.
+    static int64_t begin(const WinogradAxis& axis, int64_t tile) { return axis.stride * (axis.first + axis.cells * tile) - axis.padding; }
+
+    // One channel, whose samples lie in order: `width` of a line.
+    void write_phases(const TileRow& row, int64_t block, int64_t width, int64_t height) {
+        const Geometry& geo = t.geo;
+        const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
+        const int64_t channel = cg * geo.c_out + block, n0[3] = {begin(D, row.d), begin(H, row.h), begin(W, row.w)};
+        const Epilogue<float> finish{args.bias ? static_cast<const float*>(args.bias)[channel] : 0.f, geo.activation,
+                                     static_cast<float>(geo.slope)};
+        const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
+        float* plane = static_cast<float*>(args.result) + (row.n * geo.groups * geo.c_out + channel) * D.out * H.out * W.out;
+        for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)
+            for (int64_t h = most(0, -n0[1]); h < height && n0[1] + h < H.out; ++h) {
+                const float* from = finished + (d * height + h) * width;
+                float* to = plane + ((n0[0] + d) * H.out + n0[1] + h) * W.out + n0[2];
+                int64_t j = j0;
+                for (; j + L <= j1; j += L) store(to + j, finish(load(from + j)));
+                if (j < j1) store_some<float>(to + j, finish(load(from + j)), j1 - j);
+            }
     }
 
     void write(const TileRow& row, int64_t block, int64_t width, int64_t height) {
@@ -397,8 +446,7 @@ struct WinogradItem {
         float bias[L] = {};
         for (int64_t c = 0; c < many && biases; ++c) bias[c] = biases[channel + c];
         const Vec<float> add = load(bias);
-        const int64_t n0[3] = {D.stride * (D.first + D.cells * row.d) - D.padding, H.stride * (H.first + H.cells * row.h) - H.padding,
-                               W.stride * (W.first + W.cells * row.w) - W.padding};
+        const int64_t n0[3] = {begin(D, row.d), begin(H, row.h), begin(W, row.w)};
         const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
         const int64_t plane = D.out * H.out * W.out;
         for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)
@@ -461,17 +509,18 @@ inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_
     WinogradItem work{t, args, cg, at(points_at), at(sums_at), at(window_at), at(a_at), at(b_at), at(finished_at), written > (int64_t{32} << 20), {}};
 
     const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
-    const int64_t w0 = share(W.tiles, t.columns, column), tiles = share(W.tiles, t.columns, column + 1) - w0;
+    const auto tile_at = [&](int64_t i) { return share(W.tiles / W.dilation, t.columns, i) * W.dilation; };
+    const int64_t w0 = tile_at(column), tiles = tile_at(column + 1) - w0;
     const int64_t r0 = share(t.rows, t.row_items, row_item), rows = share(t.rows, t.row_items, row_item + 1) - r0;
     const auto row_of = [&](int64_t r) {
         const int64_t i = r0 + r;
-        return TileRow{i / (H.tiles * D.tiles), i / H.tiles % D.tiles, i % H.tiles, w0, tiles, r * tiles};
+        return TileRow{i / (H.tiles * D.tiles), i / H.tiles % D.tiles, i % H.tiles, w0, tiles, r};
     };
     for (int64_t c = 0; c < geo.c_in; c += L)
         for (int64_t r = 0; r < rows; ++r) work.transform(row_of(r), c);
     if (!work.seen.tame()) return false;
     for (int64_t chunk = share(t.chunks, t.blocks.shares, share_at); chunk < share(t.chunks, t.blocks.shares, share_at + 1); ++chunk) {
-        work.multiply(chunk, rows * tiles);
+        work.multiply(chunk, rows, tiles);
         const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
         for (int64_t b = 0; b < blocks; ++b)
             for (int64_t r = 0; r < rows; ++r) work.finish(row_of(r), b0 + b, b, blocks);

@@ -15,9 +15,10 @@ from tests.native.problems import Operands, Run
 from tests.ops.close import assert_close
 from upweave.ops import native
 from upweave.ops.activation import ACTIVATIONS
+from upweave.ops.choice import choose
 from upweave.ops.problem import Problem, problem
 from upweave.ops.schedule import Schedule
-from upweave.ops.winograd import Winograd, choose, schedule
+from upweave.ops.winograd import Winograd, schedule
 
 pytestmark = pytest.mark.skipif(not native.available(), reason=native.why_not() or "the native core is here")
 
@@ -48,31 +49,32 @@ def outputs(
     assert kernel.run(o.x.ctypes.data, 0, packed, o.bias.ctypes.data, y.array.ctypes.data, threads)
     y.check()
     got = np.moveaxis(y.array, -1, 1) if channels_last else y.array
-    return got.astype(np.float64), o.expected(activation, 0.2), float(np.linalg.norm(o.expected()))
+    # a few outputs may all come out small by chance: a product of two numbers is about 1
+    norm = max(float(np.linalg.norm(o.expected())), got.size**0.5)
+    return got.astype(np.float64), o.expected(activation, 0.2), norm
 
 
-def kernels_of(cells: int, stride: int) -> list[int]:
-    """Kernel sizes that this tile takes: of one, two and (not for three cells) three taps, alone and beside fewer."""
-    most = 4 if cells == 1 else 2 if cells == 3 else 3
+def kernels_of(cells: int, stride: int, last: bool) -> list[int]:
+    """Kernel sizes that this tile takes: of one tap to as many as a scheme has, and along the last axis of several."""
+    most = {1: 6, 2: 13 if last else 4, 3: 10 if last else 3, 4: 3}[cells]
     return list(range(stride, most * stride + 1))
-
-
-LIMIT = {1: 1e-6, 2: 1e-6, 3: 1e-6, 4: 2e-6}
-"""Of ‖out − exact‖/‖exact‖ along one axis."""
 
 
 @pytest.mark.parametrize("isa", TARGETS)
 @pytest.mark.parametrize("cells", [1, 2, 3, 4])
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_every_scheme_along_each_axis(isa: str, cells: int, stride: int) -> None:
-    for k, axis in itertools.product(kernels_of(cells, stride), range(3)):
-        if (k, stride) == (1, 1):
-            continue
-        size, kernel, strides, tiles = [2, 3, 2], [1, 1, 1], [1, 1, 1], [1, 1, 1]
-        size[axis], kernel[axis], strides[axis], tiles[axis] = 11, k, stride, cells
-        p = problem((2, 19, *size), (19, 18, *kernel), stride=tuple(strides), padding=0)
-        got, want, norm = outputs(p, tuple(tiles), (2, 3, 1), isa)
-        assert_close(got, want, limit=LIMIT[cells], scale=norm)
+    for axis in range(3):
+        for k, dilation in itertools.product(kernels_of(cells, stride, axis == 2), (1, 3)):
+            if (k, stride) == (1, 1) or (dilation > 1 and (axis < 2 or stride > 1 or cells == 1)):
+                continue
+            size, kernel, strides, tiles, apart = [2, 3, 2], [1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]
+            size[axis], kernel[axis], strides[axis], tiles[axis], apart[axis] = 11, k, stride, cells, dilation
+            p = problem(
+                (2, 19, *size), (19, 18, *kernel), stride=tuple(strides), padding=0, dilation=tuple(apart)
+            )  # fmt: skip
+            got, want, norm = outputs(p, tuple(tiles), (2, 3, 1), isa)
+            assert_close(got, want, limit=1e-6, scale=norm)
 
 
 @st.composite
@@ -81,17 +83,25 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     rank = draw(st.integers(1, 3))
     cells = tuple(draw(st.sampled_from([1, 2, 3])) for _ in range(rank))
     stride = tuple(draw(st.integers(1, 4 if rank == 1 else 3)) for _ in range(rank))
-    kernel = tuple(draw(st.sampled_from(kernels_of(m, s))) for m, s in zip(cells, stride, strict=True))
-    padding = tuple(draw(st.integers(0, k)) for k in kernel)
+    if draw(st.booleans()):  # phases that fill vectors
+        stride = (*stride[:-1], draw(st.sampled_from([8, 16, 32])))
+    kernel = tuple(
+        draw(st.sampled_from(kernels_of(m, s, a == rank - 1)))
+        for a, (m, s) in enumerate(zip(cells, stride, strict=True))
+    )
+    spreads = stride[-1] == 1 and cells[-1] > 1 and kernel[-1] > 1
+    dilation = (*(1,) * (rank - 1), draw(st.integers(1, 5)) if spreads else 1)
+    spans = [d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True)]
+    padding = tuple(draw(st.integers(0, span)) for span in spans)
     extra = tuple(draw(st.integers(0, s - 1)) for s in stride)
     size = tuple(draw(st.integers(1, {1: 70, 2: 24, 3: 7}[rank])) for _ in range(rank))
-    out = [(n - 1) * s - 2 * p + k + e for n, s, p, k, e in zip(size, stride, padding, kernel, extra, strict=True)]
+    out = [(n - 1) * s - 2 * p + k + e for n, s, p, k, e in zip(size, stride, padding, spans, extra, strict=True)]
     size = tuple(n + max(0, -(-(1 - o) // s)) for n, o, s in zip(size, out, stride, strict=True))
     groups = draw(st.sampled_from([1, 1, 2]))
     c_in, c_out = (groups * draw(st.sampled_from([1, 3, 16, 17, 33, 129])) for _ in range(2))
     p = problem(
         (draw(st.integers(1, 3)), c_in, *size), (c_in, c_out // groups, *kernel), stride=stride, padding=padding,
-        output_padding=extra, groups=groups,
+        output_padding=extra, groups=groups, dilation=dilation,
     )  # fmt: skip
     blocks = (draw(st.integers(1, 6)), draw(st.integers(1, 20)), draw(st.integers(1, 3)))
     return {
@@ -105,7 +115,22 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
 @given(cases())
 def test_any_problem_in_any_blocks(case: dict[str, Any]) -> None:
     got, want, norm = outputs(**case)
-    assert_close(got, want, limit=1e-6, scale=norm)
+    # five points along a second axis lose a digit, as four cells do: see below
+    wide = sum(m > 1 and m + min(-(-k // s), 4) > 5 for m, k, s in zip(
+        case["cells"], case["p"].kernel, case["p"].stride, strict=True))  # fmt: skip
+    assert_close(got, want, limit=1e-6 if wide < 2 else 5e-6, scale=norm)
+
+
+@pytest.mark.parametrize("isa", TARGETS)
+@pytest.mark.parametrize("c_out", [1, 3, 17])
+def test_phases_fill_the_lanes_that_few_channels_leave(isa: str, c_out: int) -> None:
+    for (stride, taps), cells in itertools.product([(32, 1), (32, 2), (16, 4), (32, 6)], (1, 2, 3)):
+        if taps > 1 and cells == 1:
+            continue
+        p = problem((2, 40, 23), (40, c_out, taps * stride), stride=stride, padding=stride // 2, output_padding=5)
+        got, want, norm = outputs(p, (cells,), (2, 3, 1), isa, activation="silu")
+        assert_close(got, want, limit=1e-6, scale=norm)
+        assert "phases" in kernel_of(p, (cells,), (2, 3, 1), isa).layout
 
 
 @pytest.mark.parametrize("p", [UPSAMPLER, PLAIN], ids=["upsampler", "convolution"])
@@ -164,11 +189,14 @@ def test_weights_of_another_kernel_are_refused() -> None:
 @pytest.mark.parametrize(
     ("p", "cells", "why"),
     [
-        (problem((1, 8, 9), (8, 4, 3), dilation=2), (2,), "dilation"),
+        (problem((1, 8, 9), (8, 4, 3), stride=2, dilation=2), (2,), "of stride 1"),
+        (problem((1, 8, 9), (8, 4, 3), dilation=2), (1,), "tiles of the last axis"),
+        (problem((1, 8, 9, 9), (8, 4, 3, 3), dilation=(2, 1)), (2, 2), "tiles of the last axis"),
         (problem((1, 8, 9), (8, 4, 2), stride=3), (2,), "without taps"),
-        (problem((1, 8, 9), (8, 4, 4)), (2,), "at most 3 taps"),
-        (problem((1, 8, 9), (8, 4, 3)), (3,), "at most 2 taps"),
-        (problem((1, 8, 9), (8, 4, 3)), (5,), "2 to 4 cells"),
+        (problem((1, 8, 9), (8, 4, 4)), (4,), "segments of whole tiles"),
+        (problem((1, 8, 9, 9), (8, 4, 5, 1)), (2, 1), "segments of whole tiles along the last axis"),
+        (problem((1, 8, 9), (8, 4, 65)), (2,), "at most 64 taps"),
+        (problem((1, 8, 9), (8, 4, 3)), (5,), "1 to 4 cells"),
     ],
 )
 def test_the_core_refuses_what_it_has_no_scheme_for(p: Problem, cells: tuple[int, ...], why: str) -> None:
@@ -186,7 +214,7 @@ def test_the_choice() -> None:
     for direct in (
         problem((1, 64, 24, 24), (64, 32, 2, 2), stride=2),  # one tap a phase
         problem((1, 64, 24, 24), (64, 2, 4, 4), stride=2, padding=1),  # two channels in a vector of sixteen
-        problem((1, 64, 24, 24), (64, 32, 3, 3), dilation=2),
+        problem((1, 64, 24, 24), (64, 32, 3, 3), dilation=(2, 1)),
         problem((1, 64, 2, 2), (64, 32, 4, 4), stride=2, padding=1),
         problem((1, 64, 24, 24), (64, 1, 4, 4), stride=2, groups=64),
     ):
@@ -194,10 +222,33 @@ def test_the_choice() -> None:
     assert isinstance(choose(UPSAMPLER, dtype="float64"), Schedule)
 
 
-def test_precise_tiles_have_four_cells_along_no_second_axis() -> None:
+def test_few_positions_and_many_phases() -> None:
+    """Where the direct loops would leave lanes empty, or make all of the products of a short-time transform."""
+    generator = choose(native._one_sample(problem((1, 100, 1, 1), (100, 1024, 4, 4))))
+    assert isinstance(generator, Winograd)
+    assert (generator.cells, generator.saved) == ((1, 1, 1), 1)
+    inverse = choose(problem((1, 1026, 862), (1026, 1, 1024), stride=256))
+    assert isinstance(inverse, Winograd)
+    assert inverse.cells == (1, 1, 2)
+
+
+def test_precise_tiles_have_more_than_four_points_along_no_second_axis() -> None:
     signal = problem((1, 64, 4000), (64, 64, 3), padding=1)
     assert max(schedule(PLAIN).cells) < 4 <= max(schedule(PLAIN, precise=False).cells)  # type: ignore[union-attr]
     assert schedule(signal).cells == (1, 1, 4)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "dilation", "cells", "saved"),
+    [(4, 1, 2, 8 / 5), (7, 1, 3, 21 / 15), (11, 1, 3, 33 / 20), (11, 5, 3, 33 / 20), (3, 3, 4, 2)],
+)
+def test_signals_take_more_taps_in_segments_and_apart(kernel: int, dilation: int, cells: int, saved: float) -> None:
+    """As many products as the schemes say: the length is a whole number of blocks."""
+    p = problem((1, 64, 3840), (64, 64, kernel), padding=dilation * (kernel - 1) // 2, dilation=dilation)
+    found = schedule(p, cells=(1, 1, cells))
+    assert found is not None
+    assert found.saved == pytest.approx(saved, rel=0.02)
+    assert isinstance(choose(p), Winograd)
 
 
 def test_what_is_computed_does_not_depend_on_the_threads() -> None:

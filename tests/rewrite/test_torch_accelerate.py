@@ -20,9 +20,10 @@ from upweave.errors import ModelError, SpecError
 from upweave.ops import native
 from upweave.rewrite.torch.accelerate import accelerate
 from upweave.rewrite.torch.choose import choose, decided
+from upweave.rewrite.torch.copying import is_convolution
 from upweave.rewrite.torch.decisions import Decisions, Way, apply
 from upweave.rewrite.torch.inputs import as_call
-from upweave.rewrite.torch.modules import Convolution, Site, Transposed
+from upweave.rewrite.torch.modules import Convolution, Site, Transposed, weight_of
 from upweave.rewrite.torch.observe import observe
 
 from .models import MODELS, Branching, InPlace, made
@@ -92,7 +93,7 @@ def test_in_training_it_is_the_model(name: str) -> None:
         torch.testing.assert_close(b, a)
 
 
-@pytest.mark.parametrize("name", ["dcgan", "skips", "tail"])
+@pytest.mark.parametrize("name", ["dcgan", "skips", "tail", "hifigan"])
 def test_weights_that_change_afterwards_count(name: str) -> None:
     model, x = made(name)
     new = everything(model, x)
@@ -267,6 +268,28 @@ def test_accelerate_replaces_transposed_convolutions() -> None:
     new = accelerate(model, x, measure=False)
     assert isinstance(new.up[0][0], Transposed)
     assert not isinstance(model.up[0][0], Transposed)
+
+
+def test_normalised_weights_are_made_once() -> None:
+    """A weight of `parametrizations.weight_norm` is that of its originals as long as these do not change."""
+    model, x = made("hifigan")
+    new = everything(model, x)
+    layer = new.up[0]
+    assert isinstance(layer, Transposed)
+    assert isinstance(new.fuse[0].blocks[0].dilated[1], Convolution)
+    with torch.no_grad():
+        first = weight_of(layer)
+        assert weight_of(layer) is first
+        assert torch.equal(first, model.up[0].weight)
+        layer.parametrizations.weight.original0.mul_(2)
+        assert torch.equal(weight_of(layer), 2 * first)
+    assert weight_of(layer).requires_grad  # and where gradients are asked for, it is the module's own
+
+
+def test_other_parametrizations_are_left_alone() -> None:
+    model = nn.Sequential(nn.utils.parametrizations.spectral_norm(nn.ConvTranspose1d(4, 4, 4, 2))).eval()
+    assert not is_convolution(model[0])
+    assert observe(model, as_call(torch.randn(1, 4, 5)))[0].layers == []
 
 
 def test_accelerate_measures() -> None:

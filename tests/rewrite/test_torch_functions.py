@@ -44,17 +44,22 @@ class Own(nn.Module):
         return F.conv_transpose2d(y, self.down.weight, None, (2, 2), 1)
 
 
+class Kept(nn.ConvTranspose1d):
+    """A layer of a class of one's own."""
+
+
 class Normed(nn.Module):
-    """A vocoder's stage: parametrised layers, whose weights are computed in every call."""
+    """A vocoder's stage: weights that are computed in every call, in three ways, and a layer that is known."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.up = parametrizations.weight_norm(nn.ConvTranspose1d(16, 8, 8, 4, 2))
-        self.conv = parametrizations.weight_norm(nn.Conv1d(8, 8, 7, padding=3))
+        self.up = parametrizations.weight_norm(Kept(16, 8, 8, 4, 2))
+        self.conv = parametrizations.orthogonal(nn.Conv1d(8, 8, 7, padding=3))
+        self.known = parametrizations.weight_norm(nn.Conv1d(8, 8, 3, padding=1))
         self.v, self.g = nn.Parameter(torch.randn(8, 4, 5)), nn.Parameter(torch.rand(8, 1, 1) + 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.conv(F.leaky_relu(self.up(x), 0.1))
+        y = self.known(self.conv(F.leaky_relu(self.up(x), 0.1)))
         weight = self.g * self.v / self.v.norm(dim=(1, 2), keepdim=True)
         return F.conv_transpose1d(y, weight, stride=3, output_padding=1)
 

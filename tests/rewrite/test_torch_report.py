@@ -130,6 +130,17 @@ def test_of_a_model_as_it_is_pytorch_counts_the_same(name: str) -> None:
     assert 2 * work_of(model, ((x,), {})).total.multiplies == counter.get_total_flops()
 
 
+@needs_core
+def test_a_normalised_weight_is_counted_with_its_layer() -> None:
+    report = accelerated(*made("hifigan"))
+    layers = [(c, *p) for c, p in zip(report.choices, report.prices, strict=True) if c.rewrite == "conv-transpose"]
+    assert layers
+    for choice, old, new in layers:
+        assert choice.applies
+        assert old.multiplies == new.multiplies == choice.multiplies
+        assert new.weights > 0
+
+
 def test_a_module_that_is_left_alone_has_no_table() -> None:
     report = accelerated(nn.Sequential(nn.Linear(3, 5)).eval(), torch.randn(2, 3))
     assert report.before == report.after == Price(0.0, 30, 4 * (6 + 15 + 5 + 10), 4 * 20)

@@ -9,13 +9,15 @@ first asked for.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from . import winograd
 from .activation import ACTIVATIONS
+from .choice import choose
 from .problem import Problem
-from .schedule import schedule
+from .schedule import Schedule, schedule
+from .winograd import Winograd
 
 DTYPES = ("float32", "bfloat16", "float64")
 """Element types the core computes with, by its own numbers; bfloat16 is storage alone, sums are float32."""
@@ -108,17 +110,37 @@ def chosen(
     if core.module is None:
         raise RuntimeError(f"native core not available: {core.why_not}")
     isa = isa or core.isa
-    found = winograd.choose(
+    p = _one_sample(p)
+    found = choose(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
         packs=packs,
     )  # fmt: skip
-    if not isinstance(found, winograd.Winograd) or not core.winograd:
+    if isinstance(found, Schedule) or not core.winograd:
         return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
-    kernel = core.module.WinogradKernel(
-        isa, _geometry(p, dtype, channels_last, FORWARD, activation, slope),
-        found.cells, found.tile_rows, found.tiles, found.shares,
-    )  # fmt: skip
+    geometry = _geometry(p, dtype, channels_last, FORWARD, activation, slope)
+    if isinstance(found, Winograd):
+        kernel = core.module.WinogradKernel(isa, geometry, found.cells, found.tile_rows, found.tiles, found.shares)
+    else:
+        kernel = core.module.WinogradRowKernel(
+            isa, geometry, *found.cells, found.tile_rows, found.tile, found.channels
+        )  # fmt: skip
     return Compiled(kernel, kernel.layout)
+
+
+def saved(p: Problem, dtype: str, channels_last: bool = False, precise: bool = True) -> float:
+    """Products of the definition for each one that `forward` makes, of a packed weight: 1 for the direct loops."""
+    way = choose(
+        _one_sample(p), dtype=dtype, channels_last=channels_last, threads=default_threads(), tile=tile(isa(), dtype),
+        precise=precise,
+    )  # fmt: skip
+    return 1.0 if isinstance(way, Schedule) or not _core().winograd else way.saved
+
+
+def _one_sample(p: Problem) -> Problem:
+    """A whole kernel for the one sample of an input: with the kernel as stride, each of its taps is a phase."""
+    if max(p.size) > 1 or max(p.padding) > 0 or p.out != p.kernel:
+        return p
+    return replace(p, stride=p.kernel, output_padding=(0,) * p.rank, dilation=(1,) * p.rank)
 
 
 @lru_cache(maxsize=1024)

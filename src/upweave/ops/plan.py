@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from ..errors import BackendError
-from . import vectorised, winograd
+from . import choice, vectorised
 from .native import DTYPES
 from .problem import Problem
 from .triton import choose as triton
@@ -151,7 +151,7 @@ def plan(
         name, reason = _on_gpu(problem, dtype, backend, reason, tf32)
     algorithm = {"numpy": vectorised.algorithm(problem), "torch": "aten", "reference": "loops"}.get(name, "")
     if name == "native":
-        chosen = winograd.choose(problem, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
+        chosen = choice.choose(problem, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
         algorithm, reason = chosen.algorithm, f"{reason}; {chosen.algorithm}: {chosen.why}"
     elif name == "triton":
         found = triton.choose(problem, dtype=dtype, channels_last=channels_last, tf32=tf32, gpu=gpu)

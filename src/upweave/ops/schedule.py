@@ -166,7 +166,7 @@ def _axis(p: Problem, a: int, forward: bool) -> _Axis:
         return _Axis(_rounded(p.size[a]), ((1, k),), k, d * (k - 1), k)
     if p.size[a] == 1:  # every output is a phase of its own
         return _Axis(1, ((p.out[a], 1),), 1, 0, p.out[a])
-    return _Axis(_rounded(-(-p.out[a] // s)), *_taps(k, s, p.padding[a], d), k)
+    return _Axis(_rounded(-(-p.out[a] // s)), *taps_along(k, s, p.padding[a], d), k)
 
 
 def _unrolled(p: Problem, a: int, forward: bool) -> _Axis:
@@ -193,7 +193,7 @@ def _rounded(count: int) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _taps(k: int, s: int, p: int, d: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
+def taps_along(k: int, s: int, p: int, d: int) -> tuple[tuple[tuple[int, int], ...], int, int]:
     """Groups of phases as (phases, taps), the number of input offsets, and their span."""
     reads: dict[int, list[int]] = {}
     for t in range(k):

@@ -9,10 +9,29 @@ from types import FunctionType
 from typing import Any
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import _WeightNorm
+from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 from ...ops.torch.layout import CHANNELS_LAST
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+
+
+def is_convolution(module: nn.Module) -> bool:
+    """True for PyTorch's own convolutions, whose weight may be normalised (`parametrizations.weight_norm`).
+
+    Other parametrisations, and subclasses, may do anything at a call: those are left alone.
+    """
+    if type(module) in CONVOLUTIONS:
+        return True
+    return is_parametrized(module) and type_before_parametrizations(module) in CONVOLUTIONS and all(
+        type(step) is _WeightNorm for chain in parametrizations(module) for step in chain
+    )  # fmt: skip
+
+
+def parametrizations(module: nn.Module) -> list[Any]:
+    """The lists of parametrisations of a module's tensors; none for most modules."""
+    return list(module.parametrizations.values()) if is_parametrized(module) else []  # type: ignore[operator]
 
 
 def shared_copy(model: nn.Module) -> nn.Module:

@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from ...ops.torch.front import conv_transpose
 from ...ops.torch.layout import is_channels_last
+from .copying import parametrizations
 from .deferred import How, Stale, is_open
+from .derived import derive
 from .functions import Route, Routing, stride_one
 from .mode import Deferring
 from .pending import Pending, Run, activate, plainly, reads
@@ -63,11 +65,21 @@ class Postponing(_Base):
     _upweave_behind: str
 
     def _upweave_run(self: Any, x: Any, transposed: bool, run: Run) -> Any:
-        weight, bias = self.weight, self.bias
+        weight, bias = weight_of(self), self.bias
         if not self._upweave_behind or torch.is_autocast_enabled("cpu"):
             return run(weight, bias, None)
         activated = "activation" in self._upweave_behind
         return Pending(run, reads(x), weight, bias, self.groups, transposed, activated)
+
+
+def weight_of(module: Any) -> Tensor:
+    """A convolution's weight; one that is made of others, as a normalised one is, is kept until those change."""
+    chains = parametrizations(module)
+    if not chains:
+        return module.weight  # type: ignore[no-any-return]
+    what = ("parametrized", *((type(step).__name__, step.dim) for chain in chains for step in chain))
+    sources = tuple(t for chain in chains for t in chain.parameters())
+    return derive(what, sources, lambda: (module.weight,))[0]
 
 
 class Convolution(Postponing):
@@ -105,7 +117,7 @@ class Transposed(Postponing):
     def forward(self: Any, input: Any, output_size: Any = None) -> Any:  # noqa: A002
         """The layer's own outputs."""
         x: Tensor = plainly(input)
-        native = self._upweave_plain == "native" and x.dim() == self.weight.dim()
+        native = self._upweave_plain == "native" and x.dim() == len(self.stride) + 2
         extra = tuple(
             self._output_padding(
                 x, output_size, self.stride, self.padding, self.kernel_size, len(self.stride), self.dilation

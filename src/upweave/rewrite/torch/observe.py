@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ...ops.torch.layout import as_format, is_channels_last
 from .consume import Call as Numbers
-from .copying import CONVOLUTIONS
+from .copying import is_convolution
 from .deferred import Deferred, How, Log, Part
 from .follow import Follow
 from .functions import TRANSPOSED, Route, read_call
@@ -130,7 +130,7 @@ class _Watch(Log):
     def __init__(self, model: nn.Module, found: Observation, stack: list[str], layers: Collection[str]) -> None:
         self.model = model
         self.found = found
-        self.convolutions = {path for path, module in model.named_modules() if type(module) in CONVOLUTIONS}
+        self.convolutions = {path for path, module in model.named_modules() if is_convolution(module)}
         self.layers = layers
         self.names = names_of_weights(model)
         self.stack = stack
@@ -250,10 +250,12 @@ def stack_of_modules(model: nn.Module) -> Iterator[list[str]]:
 
 
 def names_of_weights(model: nn.Module) -> dict[int, str]:
-    """The first name of each parameter and buffer, by the memory that it lies in."""
+    """The first name of each parameter and buffer, by the memory that it lies in; for what a weight is made of by a
+    parametrisation, the path of the module that has it."""
     names: dict[int, str] = {}
     for name, t in (*model.named_parameters(), *model.named_buffers()):
-        names.setdefault(memory_of(t), name)
+        module, parametrized, _ = f".{name}".partition(".parametrizations.")
+        names.setdefault(memory_of(t), module[1:] if parametrized else name)
     return names
 
 
@@ -264,7 +266,7 @@ def memory_of(t: Tensor) -> int:
 
 def _is_layer(module: nn.Module) -> bool:
     """True for one of PyTorch's convolutions without hooks, which may do anything to its weights or outputs."""
-    return type(module) in CONVOLUTIONS and not module._forward_hooks and not module._forward_pre_hooks
+    return is_convolution(module) and not module._forward_hooks and not module._forward_pre_hooks
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_flop
 
-from ...ops import native, winograd
+from ...ops import native
 from ...ops.torch import library
 from ...ops.torch.kernels import DTYPES, problem_of
 from ...ops.torch.layout import is_channels_last
@@ -123,11 +123,12 @@ class _Counting(TorchDispatchMode):
 
     def _where(self, func: Any, op: Any, args: Any) -> tuple[Kind, str]:
         if func in OURS or op is aten.convolution:
-            return "convolution", self._name(memory_of(args[1])) or self.stack[-1]
+            name = self._name(memory_of(args[1]))
+            return "convolution", self.stack[-1] if name is None else name
         return "resize" if op in RESIZES else "other", self.stack[-1]
 
-    def _name(self, memory: int) -> str:
-        """The parameter or buffer that this is, or was derived of; empty where there is none."""
+    def _name(self, memory: int) -> str | None:
+        """The parameter or buffer that this is, or was derived of."""
         origins = DERIVED.origins()
         for _ in range(len(origins) + 1):
             if memory in self.names:
@@ -135,13 +136,13 @@ class _Counting(TorchDispatchMode):
             if memory not in origins:
                 break
             memory = origins[memory]
-        return ""
+        return None
 
     def _weights(self, read: list[Tensor]) -> int:
         total = 0
         for t in read:
             memory = memory_of(t)
-            if memory not in self.read and self._name(memory):
+            if memory not in self.read and self._name(memory) is not None:
                 self.read.add(memory)
                 total += _bytes(t)
         return total
@@ -192,9 +193,5 @@ def _ours(precise: bool, x: Tensor, weight: Tensor, bias: Tensor | None, *number
     count = x.shape[0] * prod(p.out) * weight.numel() if set(stride) == {1} else p.multiplies
     if not (x.is_cpu and x.dtype in DTYPES and native.available()):
         return count, count
-    dtype = DTYPES[x.dtype]
-    found = winograd.choose(
-        p, dtype=dtype, channels_last=is_channels_last(x), threads=native.default_threads(),
-        tile=native.tile(native.isa(), dtype), precise=precise,
-    )  # fmt: skip
-    return count, round(p.multiplies / found.saved) if isinstance(found, winograd.Winograd) else count
+    saved = native.saved(p, DTYPES[x.dtype], is_channels_last(x), precise)
+    return count, count if saved == 1 else round(p.multiplies / saved)

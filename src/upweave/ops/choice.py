@@ -1,0 +1,45 @@
+"""Which way the native core runs a problem: the direct loops, or one of the forms of Winograd's way."""
+
+from __future__ import annotations
+
+from . import schedule as direct
+from . import winograd, winograd_rows
+from .problem import Problem
+from .schedule import Schedule
+from .winograd import Winograd
+from .winograd_rows import WinogradRows
+
+NOMINAL = 2
+"""Threads for which it is decided what is computed."""
+
+
+def choose(
+    p: Problem, *, dtype: str = "float32", channels_last: bool = False, threads: int = 1,
+    tile: tuple[int, int] = (16, 14), precise: bool = True, packs: bool = False,
+) -> Schedule | Winograd | WinogradRows:  # fmt: skip
+    """The cheapest way; arguments as in `schedule` and `winograd.schedule`.
+
+    What is computed does not depend on the number of threads, so that results are the same to the bit: which way, and
+    which tiles, is decided for `NOMINAL` of them, and the blocks alone for `threads`.
+    """
+    best: Schedule | Winograd | WinogradRows
+    best = direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=NOMINAL, tile=tile)
+    if dtype == "float32":
+        tiles = winograd.schedule(
+            p, channels_last=channels_last, threads=NOMINAL, tile=tile, precise=precise, packs=packs
+        )  # fmt: skip
+        rows = None
+        if not channels_last:
+            rows = winograd_rows.schedule(p, threads=NOMINAL, tile=tile, precise=precise, packs=packs)
+        best = min((way for way in (best, tiles, rows) if way), key=lambda way: way.cycles)
+    if threads == NOMINAL:
+        return best
+    if isinstance(best, Winograd):
+        return winograd.schedule(
+            p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=best.cells
+        ) or best  # fmt: skip
+    if isinstance(best, WinogradRows):
+        return winograd_rows.schedule(
+            p, threads=threads, tile=tile, precise=precise, packs=packs, cells=best.cells
+        ) or best  # fmt: skip
+    return direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
