@@ -81,8 +81,10 @@ def _():
         Choice("signal", Text("signal", "信号"), study.SIGNALS, "ramp"),
         Switch("own", Text("columns differ from rows (2 axes)", "列与行不同（二维）")),
     )
+    # A cell that names `layer` runs when a reader moves a slider; one that names its widget may move them itself.
+    sliders = layer.widget
     layer
-    return (layer,)
+    return layer, sliders
 
 
 @app.cell
@@ -95,7 +97,8 @@ def _():
         Slider("dc", Text("dilation d", "膨胀 d"), 1, 3, 1),
         Slider("Hc", Text("input H", "输入长度 H"), 1, 16, 6),
     )
-    return (columns,)
+    column_sliders = columns.widget
+    return column_sliders, columns
 
 
 @app.cell
@@ -173,23 +176,23 @@ def _(found, picker):
 
 
 @app.cell
-def _(columns, found, layer, picker):
-    # The sliders go to the layer that was picked; cells that name `weights` run after them.
+def _(column_sliders, found, picker, sliders):
+    # The sliders go to the layer that was picked, once; cells that name `weights` run after them.
     weights = None
     if picker.values["layer"]:
         _layer = found[int(picker.values["layer"])]
         _rows, _columns = _layer.numbers[0], _layer.numbers[-1]
         weights = _layer.weights
-        layer.values = {
-            **layer.values,
+        sliders.values = {
+            **sliders.values,
             **_rows,
-            "H": min(layer.values["H"], 8),
+            "H": min(sliders.values["H"], 8),
             "axes": str(len(_layer.numbers)),
             "own": _rows != _columns,
             "kernel": "triangle" if weights is None else "model",
             "preset": "",
         }
-        columns.values = {**columns.values, **{f"{n}c": v for n, v in _columns.items()}}
+        column_sliders.values = {**column_sliders.values, **{f"{n}c": v for n, v in _columns.items()}}
     return (weights,)
 
 
@@ -245,19 +248,18 @@ def _(pictures, problem, scrub, seen):
             ]
         pictures.show(*panels)
 
-    # What a reader watches while a slider moves comes first: the cells below ask for `drawn` and so wait for it.
-    drawn = problem is None
-    if drawn:
+    # Of cells that can run, the one that stands higher runs first: what a reader watches comes before all below.
+    if problem is None:
         _draw()
     else:
         pictures.refuse(problem)
     pictures
-    return (drawn,)
+    return
 
 
 @app.cell
-def _(drawn, layer, seen, weights):
-    mo.stop(not drawn)
+def _(layer, seen, weights):
+    mo.stop(seen is None)
 
     def _numbers():
         spec, w = seen.spec, seen.weight
@@ -360,7 +362,7 @@ def _():
 
 
 @app.cell
-def _(chain, cone, drawn, layer, weights):
+def _(chain, cone, layer, weights):
     def _stack():
         v = layer.values
         this = upweave.ConvTranspose(*(v[n] for n in "kspod"))
@@ -375,7 +377,7 @@ def _(chain, cone, drawn, layer, weights):
         }
         return stack.Stack(chains[chain.values["chain"]], int(chain.values["length"]))
 
-    _ = drawn, weights  # after the pictures; and a layer picked from a model has moved the sliders
+    _ = weights  # a layer picked from a model has moved the sliders
     stacked = _stack()
     _size, _why = stacked.size, None
     for _layer in stacked.layers:
@@ -435,8 +437,8 @@ def _():
 
 
 @app.cell
-def _(drawn, seen, snippets):
-    mo.stop(not drawn)
+def _(seen, snippets):
+    mo.stop(seen is None)
     snippets.show(seen.spec, rank=seen.rank)
     return
 
