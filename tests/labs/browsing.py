@@ -82,6 +82,11 @@ class LabPage:
         act()
         expect(box).not_to_have_attribute("data-paints", str(before), timeout=WAIT)
 
+    def settle(self) -> None:
+        """Wait until no cell runs, and none is about to."""
+        self.page.wait_for_timeout(300)
+        expect(self.page.locator("[data-status=running], [data-status=queued]")).to_have_count(0, timeout=WAIT)
+
     def answer(self, exercise: str, text: str) -> bool:
         """Answer an exercise and return whether that was right; the reason is in `verdict`."""
         box = self.page.locator(f"[data-exercise='{exercise}']")
@@ -127,16 +132,3 @@ LIT = "figure => [...figure.querySelectorAll('[data-mark].on')].map(e => e.datas
 OVERFLOW = """() => { const a = document.querySelector('#App') || document.documentElement;
   return a.scrollWidth - a.clientWidth; }"""
 """How many pixels a page is too wide."""
-
-REPAINT = """([control, value, figure]) => new Promise((done) => {
-  const find = (css) => [...document.querySelectorAll('marimo-anywidget')].map(e => e.shadowRoot)
-    .flatMap(r => r ? [...r.querySelectorAll(css)] : []);
-  const box = find('.figure')[figure], input = find(`[data-control='${control}']`)[0];
-  const began = performance.now();
-  const painted = () => requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
-  new MutationObserver((_, me) => { me.disconnect(); painted(); })
-    .observe(box, { attributes: true, attributeFilter: ['data-paints'] });
-  input.value = value;
-  input.dispatchEvent(new Event('input', { bubbles: true }));
-})"""
-"""Milliseconds from a slider's input event until the figure has been drawn and painted."""

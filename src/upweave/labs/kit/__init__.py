@@ -14,7 +14,7 @@ from .media import Picture, pictures, png, sound, wav
 from .page import closing, opening
 from .paths import PathTable, paths
 from .picture import picture, scene, shrunk
-from .words import both, formula
+from .words import both, facts, formula
 
 __all__ = [
     "Choice",
@@ -36,6 +36,7 @@ __all__ = [
     "curve",
     "enlarged",
     "exercise",
+    "facts",
     "figure",
     "findings",
     "fitted",
