@@ -77,7 +77,7 @@ def main() -> None:
                 how = "at rest" if still else "in a row"
                 print(f"{title}, {how}: median {median(found.values()):.0f} ms, most {max(found.values()):.0f} ms")
                 print("  " + ", ".join(f"{what} {ms:.0f}" for what, ms in found.items()))
-    print(f"{len(every)} moves: median {median(every):.0f} ms, most {max(every):.0f} ms")
+        print(f"{len(every)} moves: median {median(every):.0f} ms, most {max(every):.0f} ms")
 
 
 if __name__ == "__main__":
