@@ -4,7 +4,7 @@ from ..text import Text, same
 from .code import code
 from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, stretch
 from .drawing import axes, curve, row, short, table
-from .exercise import Verdict, exercise, right, wrong
+from .exercise import Verdict, exercise, practice, right, wrong
 from .figure import Panel, figure
 from .findings import findings
 from .fit import enlarged, fitted
@@ -48,6 +48,7 @@ __all__ = [
     "picture",
     "pictures",
     "png",
+    "practice",
     "refusal",
     "right",
     "row",
