@@ -20,28 +20,24 @@ with app.setup:
     from upweave.labs.kit import (
         Choice,
         Numbers,
-        Panel,
         Slider,
         Text,
-        axes,
         both,
         closing,
         code,
         controls,
-        curve,
         figure,
         formula,
         layer_sliders,
         number,
         opening,
-        paths,
         practice,
         refusal,
-        show,
         transposed,
     )
     from upweave.labs.networks import DOWN, UP, Network, grid_of
     from upweave.labs.pictures import SHAPES, overlap, reconstructed
+    from upweave.labs.views import alignment as views
     from upweave.theory.alignment import first_pixel_offset
     from upweave.theory.resize import resize_coordinates
 
@@ -118,67 +114,8 @@ def _(layer):
 
 @app.cell
 def _(H, problem, rulers, spec):
-    def _draw():
-        found = paths(spec, H)
-        axis = upweave.alignment(spec).axes[0]
-        s, half = spec.stride, Fraction(spec.dilation * (spec.kernel - 1), 2)
-        outputs = found.shape[0]
-        low = min(axis.centre(0) - half, 0) - Fraction(1, 2)
-        high = max(axis.centre(H - 1) + half, outputs - 1, s * H - 1) + Fraction(1, 2)
-        unit = float(min(40, max(14, 680 / (high - low))))
 
-        def x(place):
-            return 1 + float(place - low) * unit
-
-        band = 11 * H + 10
-        panel = Panel(
-            Text("Input pixels, footprints, output samples", "输入像素、印记、输出样本"),
-            float(high - low) * unit + 2,
-            2 * 28 + band + 4,
-        )
-        top, bottom = 29, 29 + band
-        ideal = Fraction(s - 1, 2)
-        for i in range(H):
-            left = x(s * i - Fraction(1, 2))
-            word = Text(
-                f"input {i}: centre of its outputs {show(float(axis.centre(i)))}, half-pixel ideal {show(float(s * i + ideal))}",
-                f"输入 {i}：印记中心 {show(float(axis.centre(i)))}，半像素理想位置 {show(float(s * i + ideal))}",
-            )
-            on = found.of_input(i)
-            panel.rect(left, 1, s * unit, 28, style="cell", name=f"i{i}", on=on, tip=word)
-            panel.text(left + s * unit / 2, 15, str(i))
-            panel.line(x(s * i + ideal), top, x(s * i + ideal), bottom, style="dashed")
-            level = top + 8 + 11 * i
-            panel.line(
-                x(axis.centre(i) - half - Fraction(1, 3)),
-                level,
-                x(axis.centre(i) + half + Fraction(1, 3)),
-                level,
-                on=on,
-            )
-            panel.circle(
-                x(axis.centre(i)), level, 4, style="first" if axis.kind == "centred" else "second", on=on, tip=word
-            )
-        for n in range(outputs):
-            left = x(n - Fraction(1, 2))
-            count = len(found.of_output(n))
-            panel.rect(
-                left,
-                bottom,
-                unit,
-                28,
-                style="cell" if count else "empty",
-                name=f"n{n}",
-                on=found.of_output(n),
-                tip=Text(f"output {n}: {count} taps", f"输出 {n}：{count} 个抽头"),
-            )
-            panel.text(left + unit / 2, bottom + 14, str(n), style="small")
-        rulers.show(panel)
-
-    if problem is None:
-        _draw()
-    else:
-        rulers.refuse(problem)
+    rulers.show_unless(problem, lambda: views.rulers(spec, H))
     rulers
     return
 
@@ -271,49 +208,10 @@ def _():
 
 @app.cell
 def _(net, places):
-    def _draw(network, size):
-        found = network.grids(size)
-        left, unit = 92, 20
-        panel = Panel(
-            Text("Where samples sit on the input's axis", "样本在输入轴上的位置"),
-            left + unit * size + 12,
-            56 * network.levels + 34,
-        )
-
-        def x(place):
-            return left + (float(place) + 0.5) * unit
-
-        def line(y, value, label, style, name, level):
-            grid = grid_of(found, value)
-            panel.text(left - 12, y, label, anchor="end", style="soft")
-            panel.line(left, y, left + unit * size, y, style="grid")
-            for n in range(grid.extent):
-                word = Text(
-                    f"sample {n} of {label.en} sits at {show(str(grid.at(n)))}",
-                    f"{label.zh}的样本 {n} 位于 {show(str(grid.at(n)))}",
-                )
-                panel.circle(x(grid.at(n)), y, 5, style=style, name=f"{name}{level}:{n}", on=[level * 64 + n], tip=word)
-
-        for level in range(network.levels + 1):
-            y = 14 + 56 * level
-            encoder = Text(f"encoder {level}", f"编码器 {level}") if level else Text("input", "输入")
-            line(y, f"down{level}" if level else "x", encoder, "hollow", "e", level)
-            if level < network.levels:
-                apart = {m.node.name: m.displacement for m in found.meetings}.get(f"meet{level + 1}", 0)
-                line(
-                    y + 20,
-                    f"up{level + 1}",
-                    Text(f"decoder {level}", f"解码器 {level}"),
-                    "second" if apart else "first",
-                    "d",
-                    level,
-                )
-        places.show(panel)
-        return found
-
     _v = net.values
     network = Network(str(_v["down"]), str(_v["up"]), int(_v["levels"]))
-    grids = _draw(network, 16)
+    grids = network.grids(16)
+    places.show(*views.places(network, grids, 16))
     places
     return grids, network
 
@@ -406,26 +304,12 @@ def _():
 def _(masks, network, scene):
     ALIGNED = {"pool": "k4", "conv3": "k3o1", "conv4": "k4"}
 
-    def _draw(truth, found, title, name):
-        # hits pale blue, false positives blue, misses orange
-        values = 0.3 * (truth & found) + 1.0 * (found & ~truth) - 1.0 * (truth & ~found)
-        size = truth.shape[0]
-        panel = Panel(
-            title,
-            5 * size + 2,
-            5 * size + 2,
-            note=Text("0.3 found, 1 found where nothing is, −1 missed", "0.3 找到，1 误报，−1 漏掉"),
-        )
-        each = [[n] for n in range(size)]
-        panel.grid(1, 1, 5, values, each, each, name)
-        return panel
-
     truth = SHAPES[str(scene.values["shape"])].mask(64)
     aligned = Network(network.down, ALIGNED[network.down], network.levels)
     _ours, _best = (reconstructed(n, truth) for n in (network, aligned))
     masks.show(
-        _draw(truth, _ours, Text("this pair", "当前组合"), "a"),
-        _draw(
+        views.mask(truth, _ours, Text("this pair", "当前组合"), "a"),
+        views.mask(
             truth,
             _best,
             Text(f"aligned: {UP[aligned.up].label.en}", f"对齐的组合：{UP[aligned.up].label.zh}"),
@@ -515,28 +399,7 @@ def _(reading, resizing):
         for name in ("align_corners", "asymmetric")
     }
 
-    def _draw():
-        panel = Panel(Text("Reads at, minus half-pixel", "读取位置减去半像素方式的位置"), 340, 190)
-        box, last = (46.0, 10.0, 280.0, 150.0), _s * _H - 1
-        limits = (0.0, float(last), -0.5, 0.5)
-        axes(
-            panel,
-            box,
-            limits,
-            [(0, "0"), (last, str(last))],
-            [(v, show(v)) for v in (-0.5, -0.25, 0.0, 0.25, 0.5)],
-        )
-        panel.text(box[0] + box[2] / 2, box[1] + box[3] + 13, Text("output n", "输出 n"), style="small soft")
-        places = list(range(_s * _H))
-        for name, style in (("align_corners", "first"), ("asymmetric", "second")):
-            curve(panel, box, places, [float(v) for v in offsets[name]], limits, style)
-        panel.text(box[0] + 6, 24, "align_corners", anchor="start", style="small")
-        panel.line(box[0] + 84, 24, box[0] + 104, 24, style="first")
-        panel.text(box[0] + 150, 24, "asymmetric", anchor="start", style="small")
-        panel.line(box[0] + 214, 24, box[0] + 234, 24, style="second")
-        reading.show(panel)
-
-    _draw()
+    reading.show(*views.offsets(offsets))
     reading
     return (offsets,)
 

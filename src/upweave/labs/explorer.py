@@ -239,22 +239,17 @@ def _(pictures, problem, scrub, seen):
         view = scrub.values["view"]
         stretch(scrub, "step", views.steps(seen, view) - 1)
         panels = views.layer_panels(seen, view, scrub.values["step"])
-        for axis in range(
-            1 if seen.rank == 1 or (seen.axes[0] == seen.axes[1] and seen.size[0] == seen.size[1]) else 2
-        ):
+        for axis in range(1 if seen.is_square else 2):
             panels += [
                 bank.coverage_panel(seen, axis),
                 bank.phases_panel(seen, axis),
                 bank.grid_panel(seen, axis),
                 bank.spectrum_panel(seen, axis),
             ]
-        pictures.show(*panels)
+        return panels
 
     # Of cells that can run, the one that stands higher runs first: what a reader watches comes before all below.
-    if problem is None:
-        _draw()
-    else:
-        pictures.refuse(problem)
+    pictures.show_unless(problem, _draw)
     pictures
     return
 

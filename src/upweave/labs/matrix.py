@@ -135,12 +135,9 @@ def _(N, conv, forward, problem, w):
         out = Panel(Text("Output y = C·x", "输出 y = C·x"), side + 12, side * len(y) + 2)
         row(out, 1, 1, y, side + 10, name="y", on=table_of.of_output, tip=product, vertical=True)
         out.height = (side + 10) * len(y) + 2
-        forward.show(kernel, signal, M, out)
+        return [kernel, signal, M, out]
 
-    if problem is None:
-        _draw()
-    else:
-        forward.refuse(problem)
+    forward.show_unless(problem, _draw)
     forward
     return
 
@@ -207,12 +204,9 @@ def _(N, backward, conv, problem, w):
         table(M, 1, 1, Ct, side, name="T", on=table_of.entry, tip=entry, structure=structure)
         out = Panel(Text("Output z = Cᵀ·y", "输出 z = Cᵀ·y"), max(110, side + 2), side * N + 2)
         row(out, 1, 1, z, side, name="z", on=table_of.of_output, tip=gathered, vertical=True)
-        backward.show(kernel, signal, M, out)
+        return [kernel, signal, M, out]
 
-    if problem is None:
-        _draw()
-    else:
-        backward.refuse(problem)
+    backward.show_unless(problem, _draw)
     backward
     return
 

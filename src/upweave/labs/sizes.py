@@ -11,7 +11,6 @@ app = marimo.App(
 
 with app.setup:
     import marimo as mo
-    import numpy as np
 
     import upweave
     from upweave.errors import SpecError
@@ -19,8 +18,8 @@ with app.setup:
     from upweave.labs.exercises import sizes as exercises
     from upweave.labs.frameworks import pytorch, same_lower, same_upper, valid
     from upweave.labs.kit import (
+        ALIGNMENTS,
         Choice,
-        Panel,
         Slider,
         Switch,
         Text,
@@ -35,11 +34,11 @@ with app.setup:
         opening,
         practice,
         refusal,
-        row,
         show,
         transposed,
     )
     from upweave.labs.networks import DOWN, UP, Network
+    from upweave.labs.views import sizes as views
 
 
 @app.cell
@@ -103,64 +102,8 @@ def _(layer):
 
 @app.cell
 def _(H, ladder, problem, spec):
-    def _draw():
-        conv = upweave.Conv(spec.kernel, spec.stride, spec.padding, spec.dilation)
-        chosen = upweave.output_size(spec, H)
-        pairs = []
-        for h in range(H - 1, H + 2):
-            try:
-                pairs += [(n, h) for n, _ in upweave.input_sizes(conv, h)] if h >= 1 else []
-            except SpecError:
-                continue
-        if (chosen, H) not in pairs:
-            pairs.append((chosen, upweave.output_size(conv, chosen)))
-        longs = sorted({n for n, _ in pairs})
-        shorts = sorted({h for _, h in pairs})
-        side, gap = 36, 64
-        panel = Panel(
-            Text("Which lengths the convolution makes one", "卷积把哪些长度变成同一个"),
-            side * max(len(longs), len(shorts)) + 2,
-            2 * side + gap + 2,
-        )
-        x = {n: 1 + a * side for a, n in enumerate(longs)}
-        middle = {h: np.mean([x[n] for n, m in pairs if m == h]) for h in shorts}
-        for j, (n, h) in enumerate(pairs):
-            mine = (n, h) == (chosen, H)
-            panel.line(
-                x[n] + side / 2,
-                side + 1,
-                middle[h] + side / 2,
-                side + gap,
-                style="first" if mine else "wire",
-                on=[j],
-                name=f"wire{n}-{h}",
-            )
-        for n in longs:
-            mine = [j for j, (m, _) in enumerate(pairs) if m == n]
-            what = Text(f"length {n} goes to {pairs[mine[0]][1]}", f"长度 {n} 变成 {pairs[mine[0]][1]}")
-            row(panel, x[n], 1, [n], side, name=f"N{n}:", on=lambda _, m=mine: m, tip=lambda _, t=what: t)
-            if n == chosen:
-                panel.rect(x[n] + 2, 3, side - 4, side - 4, value=0.25)
-        for h in shorts:
-            mine = [j for j, (_, m) in enumerate(pairs) if m == h]
-            lengths = ", ".join(str(pairs[j][0]) for j in mine)
-            what = Text(f"{h} comes from {lengths}", f"{h} 来自 {lengths.replace(', ', '、')}")
-            row(
-                panel,
-                middle[h],
-                side + gap,
-                [h],
-                side,
-                name=f"H{h}:",
-                on=lambda _, m=mine: m,
-                tip=lambda _, t=what: t,
-            )
-        ladder.show(panel)
 
-    if problem is None:
-        _draw()
-    else:
-        ladder.refuse(problem)
+    ladder.show_unless(problem, lambda: views.ladder(spec, H))
     ladder
     return
 
@@ -187,48 +130,8 @@ def _():
 
 @app.cell
 def _(H, problem, spec, window):
-    def _draw():
-        whole = upweave.ConvTranspose(spec.kernel, spec.stride, 0, 0, spec.dilation)
-        stamped = upweave.coverage_line(whole, H)
-        kept = upweave.coverage_line(spec, H)
-        p = spec.padding
-        cells = max(len(stamped), p + len(kept))
-        side = min(36, max(18, 660 // cells))
-        panel = Panel(
-            Text("Everything that is stamped, and the part that is kept", "盖章的全部结果，以及保留的部分"),
-            side * cells + 2,
-            2 * side + 12,
-        )
-        row(
-            panel,
-            1,
-            1,
-            stamped.tolist(),
-            side,
-            name="f",
-            on=lambda j: [j],
-            tip=lambda j: Text(f"stamped sample {j}: {stamped[j]} taps", f"盖章样本 {j}：{stamped[j]} 个抽头"),
-        )
-        row(
-            panel,
-            1 + p * side,
-            side + 11,
-            kept.tolist(),
-            side,
-            name="n",
-            on=lambda j: [j + p],
-            tip=lambda j: Text(
-                f"output {j}: {kept[j]} taps" + ("" if kept[j] else ", bias only"),
-                f"输出 {j}：{kept[j]} 个抽头" + ("" if kept[j] else "，只有偏置"),
-            ),
-            fill=[0.25 if c else -0.4 for c in kept],
-        )
-        window.show(panel)
 
-    if problem is None:
-        _draw()
-    else:
-        window.refuse(problem)
+    window.show_unless(problem, lambda: views.window(spec, H))
     window
     return
 
@@ -315,42 +218,6 @@ def _():
 
 @app.cell
 def _(porting, windows):
-    def _draw(layers, k, s, size):
-        stamped = upweave.coverage_line(upweave.ConvTranspose(k, s), size)
-        cells = max(len(stamped), s * size)
-        side, left = 26, 150
-        panel = Panel(
-            Text("The same stamped signal, cut by each", "同一个盖章结果，各框架的裁法"),
-            left + side * cells + 2,
-            (side + 8) * (1 + len(layers)),
-        )
-        panel.text(left - 10, 1 + side / 2, Text("stamped", "盖章结果"), anchor="end", style="soft")
-        row(
-            panel,
-            left,
-            1,
-            stamped.tolist(),
-            side,
-            name="f",
-            on=lambda j: [j],
-            tip=lambda j: Text(f"stamped sample {j}: {stamped[j]} taps", f"盖章样本 {j}：{stamped[j]} 个抽头"),
-        )
-        for a, (name, spec) in enumerate(layers.items(), 1):
-            begin = spec.per_axis(1)[0].begin
-            level = 1 + a * (side + 8)
-            kept = range(upweave.output_size(spec, (size,))[0])
-            panel.text(left - 10, level + side / 2, name, anchor="end", style="soft")
-            row(
-                panel,
-                left + begin * side,
-                level,
-                list(kept),
-                side,
-                name=f"{a}n",
-                on=lambda j, b=begin: [j + b],
-                tip=lambda j, b=begin, n=name: f"{n}: output {j} = stamped {j + b}",
-            )
-        windows.show(panel)
 
     _k, _s, _H = (int(porting.values[n]) for n in "ksH")
     ways = {
@@ -359,7 +226,7 @@ def _(porting, windows):
         "Keras same": same_upper(_k, _s),
         "Keras valid": valid(_k, _s),
     }
-    _draw(ways, _k, _s, _H)
+    windows.show(*views.windows(ways, _k, _s, _H))
     windows
     return (ways,)
 
@@ -446,15 +313,6 @@ def _():
 
 @app.cell
 def _(wish):
-    KINDS = {
-        "centred": Text("centred", "居中"),
-        "phase-0": Text("phase 0", "零相位"),
-        "corner": Text("corner", "角点对齐"),
-        "causal": Text("causal", "因果"),
-        "other": Text("other", "其他"),
-        "mixed": Text("mixed", "混合"),
-    }
-
     def _answer(h, wanted):
         try:
             found = upweave.design(h, wanted, max_kernel=12, limit=5)
@@ -464,7 +322,7 @@ def _(wish):
         def lines(lang):
             return "\n".join(
                 f"| k{c.spec.kernel} s{c.spec.stride} p{c.spec.padding} o{c.spec.output_padding} "
-                f"| {number(c.coverage, 'upweave.coverage')} | {getattr(KINDS[c.alignment.kind], lang)} "
+                f"| {number(c.coverage, 'upweave.coverage')} | {getattr(ALIGNMENTS[c.alignment.kind], lang)} "
                 f"| {number(c.shift[0], 'upweave.design')} | {c.cost} |"
                 for c in found
             )
@@ -519,59 +377,11 @@ def _():
 
 @app.cell
 def _(net, shape):
-    def _draw(network, size):
-        strip = Panel(Text("All lengths from 1 to 64", "1 到 64 的所有长度"), 322, 82)
-        good = [n for n in range(1, 65) if network.fits(n)]
-        for n in range(1, 65):
-            x, y = 1 + (n - 1) % 16 * 20, 1 + (n - 1) // 16 * 20
-            fits = n in good
-            word = Text(f"{n} goes through", f"{n} 能通过") if fits else Text(f"{n} does not fit", f"{n} 对不上")
-            strip.rect(x, y, 20, 20, style="cell" if n == size or fits else "empty", name=f"s{n}", on=[n], tip=word)
-            if fits:
-                strip.rect(x + 1, y + 1, 18, 18, value=0.45)
-            if n == size:
-                strip.rect(x + 1, y + 1, 18, 18, style="frame")
-            strip.text(x + 10, y + 10, str(n), style="small" + ("" if fits else " soft"))
-        try:
-            down, steps = network.encoder(size), network.decoder(size)
-        except SpecError:
-            shape.show(strip)
-            return
-        h, w = 40, 74
-        wide = Panel(
-            Text("Lengths on the way down, and up again", "往下与往上各级的长度"),
-            2 * w + 150,
-            h * (network.levels + 1) + 2,
-        )
-        x0, x1 = 1, w + 149
-        for a, n in enumerate(down):
-            y = 1 + a * h
-            wide.rect(
-                x0, y, w, 28, style="cell", name=f"e{a}", on=[a], tip=Text(f"encoder, level {a}", f"编码器第 {a} 级")
-            )
-            wide.text(x0 + w / 2, y + 14, str(n))
-        for a, step in zip(range(network.levels - 1, -1, -1), steps, strict=True):
-            y = 1 + a * h
-            note = f" (o = {step.output_padding})" if network.follow else ""
-            word = Text(
-                f"{step.size} → {step.made}{note}, meets {step.skip}",
-                f"{step.size} → {step.made}{note}，与 {step.skip} 相遇",
-            )
-            wide.rect(x1, y, w, 28, style="cell", name=f"d{a}", on=[a], tip=word)
-            if not step.fits:
-                wide.rect(x1 + 1, y + 1, w - 2, 26, value=-0.4)
-            wide.text(x1 + w / 2, y + 14, str(step.made) if step.made else "—")
-            wide.line(x0 + w + 6, y + 14, x1 - 6, y + 14, style="wire" if step.fits else "second dashed", on=[a])
-            wide.text((x0 + w + x1) / 2, y + 4, "" if step.fits else f"{step.skip} ≠ {step.made}", style="strong")
-        bottom = 1 + network.levels * h + 14
-        wide.line(x0 + w + 6, bottom, x1 + w / 2, bottom, style="wire")
-        wide.line(x1 + w / 2, bottom, x1 + w / 2, bottom - h + 16, style="wire")
-        shape.show(wide, strip)
 
     _v = net.values
     network = Network(str(_v["down"]), str(_v["up"]), int(_v["levels"]), bool(_v["follow"]))
     N = int(_v["N"])
-    _draw(network, N)
+    shape.show(*views.lengths(network, N))
     shape
     return N, network
 

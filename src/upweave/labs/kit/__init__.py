@@ -8,7 +8,7 @@ from .exercise import Verdict, exercise, practice, right, wrong
 from .figure import Panel, figure
 from .findings import findings
 from .fit import enlarged, fitted
-from .layer import layer_sliders, refusal, transposed
+from .layer import ALIGNMENTS, layer_sliders, refusal, transposed
 from .links import number, show
 from .media import Picture, pictures, png, sound, wav
 from .page import closing, opening
@@ -17,6 +17,7 @@ from .picture import picture, scene, shrunk
 from .words import both, facts, formula
 
 __all__ = [
+    "ALIGNMENTS",
     "Choice",
     "File",
     "Numbers",

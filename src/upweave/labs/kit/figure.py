@@ -147,6 +147,13 @@ class FigureWidget(Widget):
             self.show(*draw())
             self._of = what
 
+    def show_unless(self, problem: Text | None, draw: Callable[[], Iterable[Panel]]) -> None:
+        """Draw these panels, or where there is a problem say what it is; then nothing is made."""
+        if problem is None:
+            self.show(*draw())
+        else:
+            self.refuse(problem)
+
     def refuse(self, why: Text) -> None:
         """Show no drawing but the reason why there is none."""
         self._of = None
