@@ -17,6 +17,7 @@ with app.setup:
     from upweave.labs.applied.segmentation import errors_picture, layer, pooled, result, shift, skip_model
     from upweave.labs.exercises import segmentation as exercises
     from upweave.labs.kit import (
+        ALIGNMENTS,
         Choice,
         Panel,
         Picture,
@@ -150,7 +151,7 @@ def _(horse, middle, p, plot, s):
 
 @app.cell
 def _(horse, iou, middle, moved, p, s):
-    _theory = shift(s, p, middle=middle)
+    _theory, _kind = shift(s, p, middle=middle), upweave.alignment(layer(s, p)).kind
     _ceiling = {t: result(horse, t, t // 2)[1] for t in (4, 8, 16, 32)}
     both(
         f"""
@@ -159,7 +160,7 @@ def _(horse, iou, middle, moved, p, s):
         | | |
         |---|---|
         | the layer | k = {2 * s}, s = {s}, p = {p} |
-        | its kind of alignment | {number(upweave.alignment(layer(s, p)).kind, "upweave.alignment")} |
+        | its kind of alignment | {number(_kind, "upweave.alignment")} |
         | shift that follows from k, s and p (less what is cut off in front) | {number(_theory, "upweave.alignment")} pixels |
         | how far the horse's centre of mass moved down, measured | {show(moved)} pixels |
         | overlap (intersection over union) | {show(iou)} |
@@ -178,7 +179,7 @@ def _(horse, iou, middle, moved, p, s):
         | | |
         |---|---|
         | 这一层 | k = {2 * s}，s = {s}，p = {p} |
-        | 对齐类别 | {number(upweave.alignment(layer(s, p)).kind, "upweave.alignment")} |
+        | 对齐类别 | {ALIGNMENTS[_kind].zh}（{number(_kind, "upweave.alignment")}） |
         | 由 k、s、p 推出的位移（已减去前端裁掉的部分） | {number(_theory, "upweave.alignment")} 像素 |
         | 实测：马的重心向下移动 | {show(moved)} 像素 |
         | 重叠率（交并比） | {show(iou)} |

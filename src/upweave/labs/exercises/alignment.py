@@ -68,7 +68,7 @@ def centre() -> Any:
         "centre",
         Text(
             "Give a centred layer for s = 4, o = 0 that makes 64 samples of 16, with even coverage and k above 4. *(k p; several are right)*",
-            "给出一个 s = 4、o = 0 的居中的层，把 16 个样本变成 64 个，覆盖均匀且 k 大于 4。*（k p；答案不唯一）*",
+            "给出一个 s = 4、o = 0 的居中的层，把 16 个样本变成 64 个，覆盖均匀且 k 大于 4。（k p；答案不唯一）",
         ),
         check,
         kind="numbers",

@@ -45,7 +45,7 @@ def residues() -> Any:
         "residues",
         Text(
             "k = 5, s = 3, p = 1. What is the coverage of the outputs with n mod 3 = 0, 1, 2, far from the border? *(three numbers)*",
-            "k = 5、s = 3、p = 1。远离边界时，n mod 3 = 0、1、2 的输出的覆盖数各是多少？*（三个数）*",
+            "k = 5、s = 3、p = 1。远离边界时，n mod 3 = 0、1、2 的输出的覆盖数各是多少？（三个数）",
         ),
         check,
         kind="numbers",
@@ -169,7 +169,7 @@ def decibels() -> Any:
         Text(
             "k = 5, s = 2 in the plane, freshly drawn weights of many channels. By how many decibels does the strongest phase "
             "answer a constant more strongly than the weakest? *(to 0.1 dB)*",
-            "二维的 k = 5、s = 2，许多通道的权重刚刚随机初始化。对常数输入，最强的相位比最弱的强多少分贝？*（精确到 0.1 dB）*",
+            "二维的 k = 5、s = 2，许多通道的权重刚刚随机初始化。对常数输入，最强的相位比最弱的强多少分贝？（精确到 0.1 dB）",
         ),
         check,
     )

@@ -37,7 +37,7 @@ def gains() -> Any:
         Text(
             "One channel, k = 4, s = 2, p = 1, w = (1, 2, 4, 1), and the input is 1 everywhere. What do the outputs of phase 0 "
             "and phase 1 become? *(two numbers)*",
-            "单通道，k = 4、s = 2、p = 1，w = (1, 2, 4, 1)，输入处处为 1。相位 0 和相位 1 的输出各是多少？*（两个数）*",
+            "单通道，k = 4、s = 2、p = 1，w = (1, 2, 4, 1)，输入处处为 1。相位 0 和相位 1 的输出各是多少？（两个数）",
         ),
         check,
         kind="numbers",

@@ -46,7 +46,7 @@ def gradient() -> Any:
         Text(
             "y = conv(x) with w = (2, −1, 3), s = 2, p = 1 and five inputs. The upstream gradient is g = (1, 0, 2). What is "
             "∂𝓛/∂x? *(five numbers)*",
-            "y = conv(x)，w = (2, −1, 3)，s = 2，p = 1，输入长度为 5。上游梯度 g = (1, 0, 2)。∂𝓛/∂x 是什么？*（五个数）*",
+            "y = conv(x)，w = (2, −1, 3)，s = 2，p = 1，输入长度为 5。上游梯度 g = (1, 0, 2)。∂𝓛/∂x 是什么？（五个数）",
         ),
         check,
         kind="numbers",
@@ -82,7 +82,7 @@ def sees() -> Any:
         Text(
             "A transposed convolution has k = 4, s = 2, p = 1 and four inputs. Which samples n of the upstream gradient "
             "take part in ∂𝓛/∂w[0]? *(all n)*",
-            "一个转置卷积的 k = 4、s = 2、p = 1，输入长度为 4。上游梯度的哪些样本 n 参与 ∂𝓛/∂w[0]？*（所有的 n）*",
+            "一个转置卷积的 k = 4、s = 2、p = 1，输入长度为 4。上游梯度的哪些样本 n 参与 ∂𝓛/∂w[0]？（所有的 n）",
         ),
         check,
         kind="numbers",
@@ -113,7 +113,7 @@ def shortcut() -> Any:
         Text(
             "The shortcut of a ResNet block that halves the map is a 1×1 convolution with stride 2. To what share of the "
             "pixels does *it* return a gradient? *(a fraction)*",
-            "把特征图减半的 ResNet 残差块，其捷径分支是步长为 2 的 1×1 卷积。**它**会把梯度回传给多大比例的像素？*（一个分数）*",
+            "把特征图减半的 ResNet 残差块，其捷径分支是步长为 2 的 1×1 卷积。**它**会把梯度回传给多大比例的像素？（一个分数）",
         ),
         check,
     )

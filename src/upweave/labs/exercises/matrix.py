@@ -40,7 +40,7 @@ def shape() -> Any:
         Text(
             "A transposed convolution has k = 4, s = 2, p = 1 and an input of length 8. How many rows and columns has its "
             "matrix Cᵀ? *(two numbers)*",
-            "一个转置卷积的 k = 4、s = 2、p = 1，输入长度为 8。它的矩阵 Cᵀ 有几行几列？*（两个数）*",
+            "一个转置卷积的 k = 4、s = 2、p = 1，输入长度为 8。它的矩阵 Cᵀ 有几行几列？（两个数）",
         ),
         check,
         kind="numbers",
@@ -76,7 +76,7 @@ def row_() -> Any:
         "row",
         Text(
             "With w = (2, −1, 3), s = 2, p = 1 and three inputs, what is row 3 of Cᵀ (counting from 0)? *(three numbers)*",
-            "设 w = (2, −1, 3)、s = 2、p = 1，输入长度为 3。Cᵀ 的第 3 行（从 0 数起）是什么？*（三个数）*",
+            "设 w = (2, −1, 3)、s = 2、p = 1，输入长度为 3。Cᵀ 的第 3 行（从 0 数起）是什么？（三个数）",
         ),
         check,
         kind="numbers",

@@ -42,7 +42,7 @@ def phase() -> Any:
         "phase",
         Text(
             "w = (1, 2, 3, 4), s = 2, p = 1. The even outputs are y[2q] = a·x[q−1] + b·x[q]. What are a and b? *(two numbers)*",
-            "w = (1, 2, 3, 4)、s = 2、p = 1。偶数输出为 y[2q] = a·x[q−1] + b·x[q]。a 和 b 是多少？*（两个数）*",
+            "w = (1, 2, 3, 4)、s = 2、p = 1。偶数输出为 y[2q] = a·x[q−1] + b·x[q]。a 和 b 是多少？（两个数）",
         ),
         check,
         kind="numbers",
@@ -97,7 +97,7 @@ def images() -> Any:
         Text(
             "s = 3, and the input is a tone of ω₀ = π/2. At which frequencies between 0 and π of the *output* grid are its images? "
             "*(in multiples of π, all of them)*",
-            "s = 3，输入是 ω₀ = π/2 的单音。在*输出*网格的 0 到 π 之间，它的镜像位于哪些频率？*（以 π 为单位，全部写出）*",
+            "s = 3，输入是 ω₀ = π/2 的单音。在*输出*网格的 0 到 π 之间，它的镜像位于哪些频率？（以 π 为单位，全部写出）",
         ),
         check,
         kind="numbers",
@@ -135,7 +135,7 @@ def better() -> Any:
         Text(
             "Find four weights for s = 2, p = 1 that keep a constant free of a checkerboard **and** reject images better than linear "
             "interpolation, (1, 3, 3, 1)/4, does. *(four numbers; there are many answers)*",
-            "s = 2、p = 1，请找出四个权重：既让常数没有棋盘，**又**比线性插值 (1, 3, 3, 1)/4 更好地抑制镜像。*（四个数；答案有很多）*",
+            "s = 2、p = 1，请找出四个权重：既让常数没有棋盘，**又**比线性插值 (1, 3, 3, 1)/4 更好地抑制镜像。（四个数；答案有很多）",
         ),
         check,
         kind="numbers",

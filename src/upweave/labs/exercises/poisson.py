@@ -55,7 +55,7 @@ def factor() -> Any:
         Text(
             "Each sweep of the smoother multiplies high frequencies by at most 3/5. By what does a V(2,1) multiply the error, with "
             "bilinear weights? *(to two digits)*",
-            "光滑器每次最多把高频乘以 3/5。双线性权重时，一个 V(2,1) 循环把误差乘以多少？*（两位数字）*",
+            "光滑器每次最多把高频乘以 3/5。双线性权重时，一个 V(2,1) 循环把误差乘以多少？（两位数字）",
         ),
         check,
     )

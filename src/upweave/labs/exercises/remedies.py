@@ -53,7 +53,7 @@ def widen() -> Any:
         "widen",
         Text(
             "Widen k = 3, s = 2, p = 1, o = 1 to the next kernel that s divides, with the same outputs. Which k, p, o? *(three numbers)*",
-            "把 k = 3、s = 2、p = 1、o = 1 加宽到下一个能被 s 整除的核，输出不变。k、p、o 各是多少？*（三个数）*",
+            "把 k = 3、s = 2、p = 1、o = 1 加宽到下一个能被 s 整除的核，输出不变。k、p、o 各是多少？（三个数）",
         ),
         check,
         kind="numbers",
@@ -89,7 +89,7 @@ def project() -> Any:
         Text(
             "s = 2, w = (1, 2, 3). Which is the nearest weight (Euclidean) with equal phase gains, the one that EqualPhaseGain takes? "
             "*(three numbers, fractions are welcome)*",
-            "s = 2、w = (1, 2, 3)。增益相等且（欧氏距离）最近的权重，也就是 EqualPhaseGain 所取的权重，是什么？*（三个数，可以用分数）*",
+            "s = 2、w = (1, 2, 3)。增益相等且（欧氏距离）最近的权重，也就是 EqualPhaseGain 所取的权重，是什么？（三个数，可以用分数）",
         ),
         check,
         kind="numbers",
@@ -172,7 +172,7 @@ def left() -> Any:
         "left",
         Text(
             "No remedy for constants removes the images of the rest. How many dB below a tone of ω₀ = π/2 is its image after nearest ×2? *(to 0.1 dB)*",
-            "针对常数的办法都消除不了其余频率的镜像。最近邻 ×2 之后，ω₀ = π/2 的单音的镜像比单音低多少分贝？*（精确到 0.1 dB）*",
+            "针对常数的办法都消除不了其余频率的镜像。最近邻 ×2 之后，ω₀ = π/2 的单音的镜像比单音低多少分贝？（精确到 0.1 dB）",
         ),
         check,
     )

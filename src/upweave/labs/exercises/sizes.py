@@ -61,7 +61,7 @@ def from_() -> Any:
         "from",
         Text(
             "The first layer of ResNet (k = 7, s = 2, p = 3) gave 112 samples. How long may its input have been? *(all lengths)*",
-            "ResNet 的首层（k = 7、s = 2、p = 3）输出 112 个样本。它的输入可能有多长？*（所有可能的长度）*",
+            "ResNet 的首层（k = 7、s = 2、p = 3）输出 112 个样本。它的输入可能有多长？（所有可能的长度）",
         ),
         check,
         kind="numbers",
@@ -99,7 +99,7 @@ def design() -> Any:
         "design",
         Text(
             "Find a layer that takes 16 to 48 with even coverage and a kernel above 3. *(k s p o; several are right)*",
-            "找一个把 16 变成 48、覆盖均匀且核大于 3 的层。*（k s p o；答案不唯一）*",
+            "找一个把 16 变成 48、覆盖均匀且核大于 3 的层。（k s p o；答案不唯一）",
         ),
         check,
         kind="numbers",

@@ -35,7 +35,7 @@ def reads() -> Any:
         Text(
             "k3 s2 p1 o1 in the plane: from how many small pixels is each of the four kinds of output made? *(four numbers, any "
             "order)*",
-            "二维的 k3 s2 p1 o1：四种输出像素各由几个小图像素得来？*（四个数，顺序不限）*",
+            "二维的 k3 s2 p1 o1：四种输出像素各由几个小图像素得来？（四个数，顺序不限）",
         ),
         check,
         kind="numbers",

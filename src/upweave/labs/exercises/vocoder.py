@@ -72,7 +72,7 @@ def images() -> Any:
         Text(
             "The tone a' = 440 Hz goes in at 2000 samples a second, s = 8. At which two frequencies are its first images? "
             "*(two numbers, Hz)*",
-            "440 Hz 的音以每秒 2000 个样本输入，s = 8。它最低的两个镜像在什么频率？*（两个数，Hz）*",
+            "440 Hz 的音以每秒 2000 个样本输入，s = 8。它最低的两个镜像在什么频率？（两个数，Hz）",
         ),
         check,
         kind="numbers",

@@ -32,7 +32,7 @@ def range_() -> Any:
         "range",
         Text(
             "k3 s2 in three dimensions: how many taps do the outputs with fewest and with most taps have? *(two numbers)*",
-            "三维的 k3 s2：抽头最少和最多的输出各有几个抽头？*（两个数）*",
+            "三维的 k3 s2：抽头最少和最多的输出各有几个抽头？（两个数）",
         ),
         check,
         kind="numbers",
