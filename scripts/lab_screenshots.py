@@ -24,7 +24,7 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 WIDTHS, LANGUAGES, SCHEMES = (1280, 390), ("en", "zh"), ("light", "dark")
 
 POINTED = {"matrix": "C1,2", "explorer": "C5,2"}
-"""Which mark of the first figure is pointed at in the documentation's pictures."""
+"""The labs that the documentation shows, and which mark of the first figure is pointed at there."""
 
 
 @contextmanager
@@ -70,7 +70,7 @@ def take_shown(browser: Any, address: str, name: str, folder: Path) -> Iterator[
     """The documentation's pictures of one lab: what a reader sees first, with something pointed at."""
     for width, lang in ((1280, "en"), (390, "zh")) if name == "explorer" else ((1280, "en"),):
         with opened(browser, address, name, width, lang) as page:
-            if name in POINTED and width > 400:
+            if width > 400:
                 figure = page.locator(".figure").first
                 if figure.evaluate("e => e.getBoundingClientRect().bottom > innerHeight"):
                     figure.evaluate("e => e.scrollIntoView({ block: 'start' })")
@@ -117,7 +117,7 @@ def main() -> None:
         print("No font with Chinese characters is installed: Chinese pages will show boxes.", file=sys.stderr)
     folder = given.folder or SHOWN
     folder.mkdir(parents=True, exist_ok=True)
-    names = [lab.name for lab in LABS if given.lab in (None, lab.name)]
+    names = [n for n in (lab.name for lab in LABS) if given.lab in (None, n) and (given.folder or n in POINTED)]
     with served() as address, chromium() as browser:
         for name in names:
             for path in (take_all if given.folder else take_shown)(browser, address, name, folder):
