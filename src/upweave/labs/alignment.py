@@ -114,7 +114,6 @@ def _(layer):
 
 @app.cell
 def _(H, problem, rulers, spec):
-
     rulers.show_unless(problem, lambda: views.rulers(spec, H))
     rulers
     return

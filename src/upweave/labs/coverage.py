@@ -92,7 +92,6 @@ def _():
 
 @app.cell
 def _(H, problem, spec, stamps):
-
     stamps.show_unless(problem, lambda: views.stamps(spec, H))
     stamps
     return
@@ -228,7 +227,6 @@ def _(stack):
 
 @app.cell
 def _(depths, tower):
-
     tower.show(*views.tower(depths))
     tower
     return
@@ -345,7 +343,6 @@ def _(kind):
 
 @app.cell
 def _(board, plane, weights):
-
     board.show(*views.board(plane, weights))
     board
     return

@@ -135,7 +135,6 @@ def _(H, problem, spec, w):
 
 @app.cell
 def _(H, problem, spec, sums, w, wires):
-
     wires.show_unless(problem, lambda: views.wires(spec, H, w, sums))
     wires
     return
@@ -334,7 +333,6 @@ def _():
 
 @app.cell
 def _(learner, learning):
-
     _v = learner.values
     _up = upweave.ConvTranspose(int(_v["k"]), int(_v["s"]), int(_v["p"]))
     _why = refusal(_up, int(_v["H"]))

@@ -133,7 +133,6 @@ def _():
 
 @app.cell
 def _(H, problem, spec, w, weaving, x):
-
     def offset_text(offset):
         return show(offset) if offset < 0 else f"+{offset}" if offset else ""
 
@@ -231,7 +230,6 @@ def _():
 
 @app.cell
 def _(problem, spec, spectra, tone, w):
-
     spectra.show_unless(problem, lambda: views.spectra(spec, w, Fraction(int(tone.values["f"]), 16)))
     spectra
     return

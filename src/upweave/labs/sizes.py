@@ -102,7 +102,6 @@ def _(layer):
 
 @app.cell
 def _(H, ladder, problem, spec):
-
     ladder.show_unless(problem, lambda: views.ladder(spec, H))
     ladder
     return
@@ -130,7 +129,6 @@ def _():
 
 @app.cell
 def _(H, problem, spec, window):
-
     window.show_unless(problem, lambda: views.window(spec, H))
     window
     return
@@ -218,7 +216,6 @@ def _():
 
 @app.cell
 def _(porting, windows):
-
     _k, _s, _H = (int(porting.values[n]) for n in "ksH")
     ways = {
         "PyTorch p, o": pytorch(_k, _s),
@@ -377,7 +374,6 @@ def _():
 
 @app.cell
 def _(net, shape):
-
     _v = net.values
     network = Network(str(_v["down"]), str(_v["up"]), int(_v["levels"]), bool(_v["follow"]))
     N = int(_v["N"])
