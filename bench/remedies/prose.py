@@ -83,6 +83,7 @@ AGAIN = """\
 
 ```sh
 python -m bench remedies                # goes on from what bench/results/remedies.json has; --force starts anew
+python -m bench remedies --remedies k4s2-penalty --force    # this one alone anew
 python -m bench remedies --quick        # a look of a minute, kept as remedies-quick
 python -m bench remedies --speed        # the times alone
 python -m bench report                  # this page

@@ -256,6 +256,11 @@ def test_a_run_is_kept_cell_by_cell_and_goes_on(tmp_path):
     assert {c.remedy for c in loaded.cells} == {c.remedy for c in done.cells}
     assert loaded.references["bicubic"]["psnr"] > 20
     assert study.run(path, *arguments, 1, "second", pytest.fail).cells == loaded.cells
+    again = study.run(path, TINY, ["super-resolution"], ["k4s2"], 1, "second", said.append, anew=True)
+    assert len(said) == 2  # that one alone
+    assert "k4s2" in said[-1]
+    assert [c.remedy for c in again.cells] == ["k4s2", "nearest-conv"]
+    assert again.cells[1] == loaded.cells[1]
     with pytest.raises(ValueError, match=r"holds cells of other settings; .* --force"):
         study.run(path, replace(TINY, side=144), *arguments[1:], 1, "third", pytest.fail)
     path.write_text('{"schema": 1, "mode": "forward"}')

@@ -39,7 +39,7 @@ class PhaseGainImbalance(Rule):
     ## Use instead
     `upweave.nn.equal_phase_gain(layer)`, which keeps the gains of all phases equal during training and costs nothing
     after it. Weaker: an initialisation that ties the phases (`upweave.nn.bilinear_`, `upweave.nn.icnr_`), a penalty on
-    the difference of their gains (`upweave.nn.phase_gain_imbalance`), or a fixed blur behind the layer.
+    the difference of their gains (`upweave.nn.phase_gain_variance`), or a fixed blur behind the layer.
 
     ## Fix safety
     Unsafe: the outputs change.
