@@ -30,7 +30,7 @@ from bench.remedies import (  # noqa: E402
     study,
     training,
 )
-from bench.remedies.claim import FAILS, HOLDS, OPEN, PARTLY, verdict  # noqa: E402
+from bench.remedies.claim import FAILS, HOLDS, OPEN, PARTLY, Claim, every, gone, verdict  # noqa: E402
 from bench.remedies.claims import CLAIMS, claims  # noqa: E402
 from bench.remedies.remedy import BASELINE, REMEDIES  # noqa: E402
 from bench.remedies.study import TASKS, Cell, Settings, Study  # noqa: E402
@@ -316,6 +316,10 @@ def test_verdicts():
     assert verdict([False]) == FAILS
     assert verdict([True, False]) == PARTLY
     assert verdict([None]) == OPEN
+    assert Claim("", (True, None, None, False, None), "", ()).count == "1 / 1 / 3"
+    assert [every(cases) for cases in ([True, True], [True, None], [None, False])] == [True, None, False]
+    levels = ([-50.0, -51.0, -52.0], [-38.0, -37.0, -36.0], [-20.0, -50.0, -70.0], [-50.0])
+    assert [gone(paired.estimate(values)) for values in levels] == [True, False, None, None]
 
 
 def test_claims_follow_from_the_numbers():
@@ -341,7 +345,9 @@ def test_claims_of_quality_follow_from_the_differences():
     same = dict.fromkeys(REMEDIES, lambda seed: 1e-6)
     worse = by_saying(made_up(same, psnr=lambda r, seed: 30 + seed - (0.5 if r.endswith("-equal") else 0)))
     assert worse["Equal phase gains by construction cost no accuracy."] == FAILS
-    assert worse["Nearest resize and convolution gives the best pictures."] == FAILS
+    assert worse["Nearest resize and convolution gives the best pictures."] == OPEN  # no better than most
+    beaten = by_saying(made_up(same, psnr=lambda r, seed: 30 + seed + (0.5 if r == "shuffle" else 0)))
+    assert beaten["Nearest resize and convolution gives the best pictures."] == FAILS
     best = by_saying(made_up(same, psnr=lambda r, seed: 30 + seed + (0.5 if r == "nearest-conv" else 0)))
     assert best["Equal phase gains by construction cost no accuracy."] == HOLDS
     assert best["Nearest resize and convolution gives the best pictures."] == HOLDS
@@ -391,6 +397,7 @@ def test_the_page_of_made_up_results():
             assert line.endswith("|")
     assert "| k4s2 | transposed convolution, kernel 4, stride 2: even coverage | 16 | 4 | 1.00× | — |" in text
     assert "| k3s2 | −10.0 | **−30.0** | (0.0 ± 0.0) |" in text
+    assert "| Kernel 4 makes less of a checkerboard than kernel 3. | **left open** | 0 / 0 / 6 |" in text
     assert "{" not in text
 
 
