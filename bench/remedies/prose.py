@@ -15,7 +15,7 @@ their upsampler alone, measured before and after training. Levels are those of
 CASES = """\
 A saying is judged case by case: by task, and by remedy where it speaks of several. A case is open where seeds differ
 too much to say; “certainly” means beyond the 95 % interval. The verdict is that of the cases that are not open, however
-few. One case that stands alone among open ones may be chance: that is so once in twenty times."""
+few; and of cases without a cause, one in twenty is decided by chance."""
 
 WHY = """\
 ## Why equal gains are not all
