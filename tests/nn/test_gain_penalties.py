@@ -112,7 +112,7 @@ def test_descent_on_the_variance_reaches_balance_from_everywhere(shape, numbers)
         torch.testing.assert_close(weight, nearest, atol=1e-4, rtol=0)  # descent moves at right angles to balance
 
 
-@pytest.mark.parametrize(("shape", "numbers"), SPECS[:4])
+@pytest.mark.parametrize(("shape", "numbers"), SPECS[2:4])
 def test_descent_on_the_share_alone_reaches_balance_too(shape, numbers) -> None:
     """Its slope goes as 1/‖g‖, so the step is measured by the weight."""
     for seed in STARTS:

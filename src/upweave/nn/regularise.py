@@ -13,9 +13,8 @@ Shares lie in [0, 1] and ignore the scale of the weight; a weight of zeros has 0
 but the last) have no bad minima: every local one is global. Beside a loss they can trap it. Such a share has no limit
 at 0, and its slope grows as 1/‖g‖. Where the loss wants gains of the other sign, they have to pass by 0, and there a
 difference of one step's size is all there is: a share of 1, which pushes the mean gain back. It happens with few
-channels, since all gains have to be small at once: one channel in and out, started with a mean gain below 0, got stuck
-in 10 of 30 draws. `phase_gain_variance` is a convex quadratic form and has no slope in the mean gain: beside a convex
-loss every stationary point is a global minimum.
+channels, since all gains have to be small at once. `phase_gain_variance` is a convex quadratic form and has no slope in
+the mean gain: beside a convex loss every stationary point is a global minimum.
 """
 
 from __future__ import annotations
