@@ -12,8 +12,12 @@ from scripts.languages_docs import is_chinese, on_page_content, on_post_page, si
 from .pages import FENCE, ROOT, Block, blocks
 
 DOCS = ROOT / "docs"
-THEORY = sorted(DOCS.glob("theory/*.md"))
-PAGES = [DOCS / "index.md", DOCS / "getting-started.md", *THEORY]
+PAGES = [
+    DOCS / "index.md",
+    DOCS / "getting-started.md",
+    *sorted(DOCS.glob("theory/*.md")),
+    *sorted(DOCS.glob("howto/*.md")),
+]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
