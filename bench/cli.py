@@ -209,7 +209,7 @@ def models(**given: Any) -> None:
     default=results.FOLDER,
     help="Folder of results [bench/results].",
 )
-@click.option("--force", is_flag=True, help="Start anew instead of going on with the results of this name.")
+@click.option("--force", is_flag=True, help="Start anew instead of going on: all, or the chosen.")
 def remedies(
     tasks: tuple[str, ...], names: str | None, seeds: int | None, quick: bool, speed: bool, threads: int,
     name: str | None, folder: Path, force: bool,

@@ -1,7 +1,7 @@
 """Pictures of the labs, made by the same browser that tests them: `python -m scripts.lab_screenshots [DIR]`.
 
 Without DIR the few that the documentation shows, cut at a screen's height and with few colours, so that they are small;
-with DIR every lab whole, at 1280 and 390 pixels, in both languages, light and dark, to be looked at.
+with DIR every lab whole, in every combination of 1280 and 390 pixels, both languages, light and dark, to be looked at.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from upweave.labs import LABS
 ROOT = Path(__file__).resolve().parents[1]
 SHOWN = ROOT / "docs/assets/labs"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-VIEWS = ((1280, "en", "light"), (1280, "zh", "dark"), (390, "zh", "light"), (390, "en", "dark"))
+WIDTHS, LANGUAGES, SCHEMES = (1280, 390), ("en", "zh"), ("light", "dark")
 
 POINTED = {"matrix": "C1,2", "explorer": "C5,2"}
-"""Which mark of the first figure is pointed at in the documentation's pictures."""
+"""The labs that the documentation shows, and which mark of the first figure is pointed at there."""
 
 
 @contextmanager
@@ -54,24 +54,49 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-def take(browser: Any, address: str, name: str, view: tuple[int, str, str], path: Path, *, whole: bool) -> None:
-    """One picture of one lab."""
-    width, lang, scheme = view
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+@contextmanager
+def opened(browser: Any, address: str, name: str, width: int, lang: str = "en") -> Iterator[Any]:
+    """One lab, drawn."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme="light")
     page = context.new_page()
     page.goto(f"{address}{name}/?lang={lang}")
     page.locator("footer").wait_for()
     page.wait_for_timeout(1500)  # widgets come with their own scripts, and tell nobody when the last has drawn
-    if whole:
-        page.set_viewport_size({"width": width, "height": page.evaluate("document.querySelector('#App').scrollHeight")})
-        page.wait_for_timeout(300)
-    elif name in POINTED and width > 400:
-        figure = page.locator(".figure").first
-        if figure.evaluate("e => e.getBoundingClientRect().bottom > innerHeight"):
-            figure.evaluate("e => e.scrollIntoView({ block: 'start' })")
-        figure.locator(f"[data-mark='{POINTED[name]}']").hover()
-    page.screenshot(path=path)
+    yield page
     context.close()
+
+
+def take_shown(browser: Any, address: str, name: str, folder: Path) -> Iterator[Path]:
+    """The documentation's pictures of one lab: what a reader sees first, with something pointed at."""
+    for width, lang in ((1280, "en"), (390, "zh")) if name == "explorer" else ((1280, "en"),):
+        with opened(browser, address, name, width, lang) as page:
+            if width > 400:
+                figure = page.locator(".figure").first
+                if figure.evaluate("e => e.getBoundingClientRect().bottom > innerHeight"):
+                    figure.evaluate("e => e.scrollIntoView({ block: 'start' })")
+                figure.locator(f"[data-mark='{POINTED[name]}']").hover()
+            path = folder / f"{name}-{width}-{lang}.png"
+            page.screenshot(path=path)
+        shrink(path)
+        yield path
+
+
+def take_all(browser: Any, address: str, name: str, folder: Path) -> Iterator[Path]:
+    """One lab whole, in every combination of width, language and colours."""
+    for width in WIDTHS:
+        with opened(browser, address, name, width) as page:
+            for lang in LANGUAGES:
+                if lang != LANGUAGES[0]:
+                    page.keyboard.press("l")
+                for scheme in SCHEMES:
+                    page.emulate_media(color_scheme=scheme)
+                    height = page.evaluate("document.querySelector('#App').scrollHeight")
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.wait_for_timeout(400)
+                    path = folder / f"{name}-{width}-{lang}-{scheme}.png"
+                    page.screenshot(path=path)
+                    page.set_viewport_size({"width": width, "height": 900})
+                    yield path
 
 
 def shrink(path: Path) -> None:
@@ -92,14 +117,10 @@ def main() -> None:
         print("No font with Chinese characters is installed: Chinese pages will show boxes.", file=sys.stderr)
     folder = given.folder or SHOWN
     folder.mkdir(parents=True, exist_ok=True)
-    names = [lab.name for lab in LABS if given.lab in (None, lab.name)]
+    names = [n for n in (lab.name for lab in LABS) if given.lab in (None, n) and (given.folder or n in POINTED)]
     with served() as address, chromium() as browser:
         for name in names:
-            for view in VIEWS if given.folder else VIEWS[:1] if name != "explorer" else (VIEWS[0], VIEWS[2]):
-                path = folder / f"{name}-{view[0]}-{view[1]}.png"
-                take(browser, address, name, view, path, whole=given.folder is not None)
-                if given.folder is None:
-                    shrink(path)
+            for path in (take_all if given.folder else take_shown)(browser, address, name, folder):
                 print(path)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from . import phrase
-from .claim import GONE, OPEN, PATTERN_END, PATTERN_START, SEEDS, Claim, costless, lower, verdict
+from .claim import GONE, PATTERN_END, PATTERN_START, SEEDS, Claim, costless, every, gone, lower
 from .paired import at_end, difference, level, of
 from .remedy import REMEDIES
 from .study import TASKS, Study
@@ -22,7 +22,7 @@ def claims(study: Study) -> tuple[Claim, ...]:
     ripe = {t for t in TASKS if min((n for r in REMEDIES if (n := len(study.of(t, r)))), default=0) >= SEEDS}
     enough = replace(study, cells=tuple(c for c in study.cells if c.task in ripe))
     found = [(claim, judge(enough)) for judge in CLAIMS if (claim := judge(study)) is not None]
-    return tuple(replace(claim, verdict=judged.verdict if judged else OPEN) for claim, judged in found)
+    return tuple(replace(claim, cases=judged.cases if judged else ()) for claim, judged in found)
 
 
 def _tasks(study: Study, *remedies: str, quality: bool = False) -> list[str]:
@@ -42,13 +42,14 @@ def _divisible(study: Study) -> Claim | None:
     for task in _tasks(study, "k4s2"):
         start, end = (of(study, task, "k4s2", v) for v in (PATTERN_START, PATTERN_END))
         lines.append(f"{task}: k4s2 {phrase.level(start)} dB at the start, {phrase.level(end)} dB after training")
-        clean.append(max(start.mean, end.mean) < GONE)
+        clean.append(every([gone(start), gone(end)]))
     if not lines:
         return None
     return Claim(
         "A kernel that the stride divides makes no checkerboard.",
-        verdict(clean),
-        f"True for a task where k4s2 is below {phrase.number(GONE, 0)} dB, at the start and after training.",
+        tuple(clean),
+        f"True for a task where k4s2 is certainly below {phrase.number(GONE, 0)} dB, at the start and after training, "
+        "false where it is certainly above.",
         tuple(lines),
     )
 
@@ -68,7 +69,7 @@ def _even_is_better(study: Study) -> Claim | None:
         return None
     return Claim(
         "Kernel 4 makes less of a checkerboard than kernel 3.",
-        verdict(better),
+        tuple(better),
         "True where the pattern of k4s2 is lower than that of k3s2, at the start or after training; open within noise.",
         tuple(lines),
     )
@@ -78,18 +79,19 @@ def _training(study: Study) -> Claim | None:
     plain = [r for r in ("k3s2", "k4s2", "shuffle") if _tasks(study, r)]
     if not plain:
         return None
-    lines, gone = [], []
+    lines, clean = [], []
     for task in _tasks(study, *plain):
         ends = {r: of(study, task, r, PATTERN_END) for r in plain}
         said = ", ".join(
             f"{r} {phrase.level(of(study, task, r, PATTERN_START))} → {phrase.level(ends[r])} dB" for r in plain
         )
         lines.append(f"{task}: {said}")
-        gone.append(all(e.mean < GONE for e in ends.values()))
+        clean.append(every([gone(e) for e in ends.values()]))
     return Claim(
         "Training removes the checkerboard by itself.",
-        verdict(gone),
-        f"True for a task where k3s2, k4s2 and shuffle all end below {phrase.number(GONE, 0)} dB.",
+        tuple(clean),
+        f"True for a task where k3s2, k4s2 and shuffle all end certainly below {phrase.number(GONE, 0)} dB, false "
+        "where one ends certainly above.",
         tuple(lines),
     )
 
@@ -105,11 +107,13 @@ def _gains_are_the_picture(study: Study) -> Claim | None:
             f"{task}: {phrase.percent(gains.mean)} of the trained gains' size differs between phases, the pattern is "
             f"at {phrase.level(pattern)} dB, and on a constant {phrase.small(flat.mean)} grey levels"
         )
-        visible.append(pattern.mean >= GONE)
+        clean = gone(pattern)
+        visible.append(None if clean is None else not clean)
     return Claim(
         "Unequal gains in the weights mean a checkerboard in the picture.",
-        verdict(visible),
-        f"True for a task where k4s2, whose gains nobody made equal, ends at {phrase.number(GONE, 0)} dB or above.",
+        tuple(visible),
+        f"True for a task where k4s2, whose gains nobody made equal, ends certainly above {phrase.number(GONE, 0)} dB, "
+        "false where it ends certainly below.",
         tuple(lines),
     )
 
@@ -128,13 +132,13 @@ def _resize_is_clean(study: Study) -> Claim | None:
                 f"{remedy} {phrase.level(pattern)} dB, found in {phrase.percent(found.mean)} of the pictures, "
                 f"{phrase.small(flat.mean)} grey levels on a constant"
             )
-            clean.append(pattern.mean < GONE and found.mean < 0.1)
+            clean.append(every([gone(pattern), found.mean < 0.1]))
         lines.append(f"{task}: {'; '.join(parts)}")
     return Claim(
         "Resize and convolve, and there is no checkerboard.",
-        verdict(clean),
-        f"True where the pattern ends below {phrase.number(GONE, 0)} dB and is found in fewer than 10 % of the "
-        "pictures.",
+        tuple(clean),
+        f"True where the pattern ends certainly below {phrase.number(GONE, 0)} dB and is found in fewer than 10 % of "
+        "the pictures, false where it ends certainly above or is found in more.",
         tuple(lines),
     )
 
@@ -153,11 +157,12 @@ def _resize_is_best(study: Study) -> Claim | None:
             f"{task}: better than {len(wins)} of {len(others)} others beyond noise; against the best of them, {rival}, "
             f"{phrase.gap(gaps[rival], 2, ' dB')} of PSNR"
         )
-        best.append(len(wins) == len(others))
+        best.append(every([None if g.sign == 0 else g.sign > 0 for g in gaps.values()]))
     return Claim(
         "Nearest resize and convolution gives the best pictures.",
-        verdict(best),
-        "True for a task where its PSNR is above that of every upsampler that learns its phases apart.",
+        tuple(best),
+        "True for a task where its PSNR is certainly above that of every upsampler that learns its phases apart, false "
+        "where it is certainly below that of one.",
         tuple(lines),
     )
 
@@ -182,13 +187,13 @@ def _icnr(study: Study) -> Claim | None:
             f"{phrase.gap(end, 1, ' dB')} against shuffle; by then {phrase.percent(gains.mean)} of the gains' size "
             "differs between phases"
         )
-        quiet = of(study, task, "shuffle-icnr", PATTERN_END).mean < GONE
-        kept.append(True if end.sign < 0 else None if quiet else False)
+        loud = gone(of(study, task, "shuffle-icnr", PATTERN_END)) is False
+        kept.append(True if end.sign < 0 else False if loud else None)
     return Claim(
         "ICNR keeps the checkerboard away after training too.",
-        verdict(kept),
-        "True for a task where the trained pattern is lower than that of shuffle, started otherwise; false where it is "
-        f"not, and not below {phrase.number(GONE, 0)} dB either.",
+        tuple(kept),
+        "True for a task where the trained pattern is certainly lower than that of shuffle, started otherwise; false "
+        f"where that cannot be said, and it is certainly above {phrase.number(GONE, 0)} dB.",
         tuple(lines),
     )
 
@@ -204,7 +209,7 @@ def _equal_is_free(study: Study) -> Claim | None:
         return None
     return Claim(
         "Equal phase gains by construction cost no accuracy.",
-        verdict(free),
+        tuple(free),
         "True where the PSNR under `EqualPhaseGain` is certainly less than 0.1 dB lower than without, false where it is"
         " certainly lower.",
         tuple(lines),
@@ -213,7 +218,7 @@ def _equal_is_free(study: Study) -> Claim | None:
 
 def _equal_is_enough(study: Study) -> Claim | None:
     chosen = ("k3s2-equal", "k4s2-equal", "shuffle-equal")
-    lines, gone = [], []
+    lines, clean = [], []
     for task in _tasks(study, *chosen, *(r.removesuffix("-equal") for r in chosen)):
         ends = {r: of(study, task, r, PATTERN_END) for r in chosen}
         flat = max(of(study, task, r, at_end("flat")).mean for r in chosen)
@@ -223,13 +228,14 @@ def _equal_is_enough(study: Study) -> Claim | None:
             for r, e in ends.items()
         )
         lines.append(f"{task}: {said}; on a constant {phrase.small(flat)} grey levels")
-        gone += [e.mean < GONE for e in ends.values()]
+        clean += [gone(e) for e in ends.values()]
     if not lines:
         return None
     return Claim(
         "Equal phase gains are enough.",
-        verdict(gone),
-        f"True where the pattern of pictures ends below {phrase.number(GONE, 0)} dB; of a constant it is 0 always.",
+        tuple(clean),
+        f"True where the pattern of pictures ends certainly below {phrase.number(GONE, 0)} dB, false where certainly "
+        "above; of a constant it is 0 always.",
         tuple(lines),
     )
 
@@ -249,7 +255,7 @@ def _penalty(study: Study) -> Claim | None:
         alike.append(False if gap.sign > 0 else True if gap.high < 3 else None)
     return Claim(
         "A penalty on the gains does what the constraint does.",
-        verdict(alike),
+        tuple(alike),
         "False for a task where the trained pattern of k4s2-penalty is above that of k4s2-equal, true where it is "
         "certainly less than 3 dB above.",
         tuple(lines),
@@ -275,7 +281,7 @@ def _bilinear_is_free(study: Study) -> Claim | None:
             free.append(fast["bilinear-conv"] <= 1.1 * fast["nearest-conv"])
     return Claim(
         "A bilinear resize instead of a nearest one costs nothing.",
-        verdict(free),
+        tuple(free),
         "True where the PSNR is certainly less than 0.1 dB lower than that of nearest-conv, and where the accelerated "
         "time is at most 1.1 times its.",
         tuple(lines),
@@ -302,7 +308,7 @@ def _repair(study: Study) -> Claim | None:
         return None
     return Claim(
         "There is one layer to blame, and it can be repaired after training.",
-        verdict(helped),
+        tuple(helped),
         "True for a task where making the gains of the best one layer equal leaves at most half of the pattern's "
         "power.",
         tuple(lines),
@@ -323,7 +329,7 @@ def _widening(study: Study) -> Claim | None:
         better.append(None if set(gains) == {None} else True in gains)
     return Claim(
         "Widening k3s2 to k4s2 with zeros before training helps.",
-        verdict(better),
+        tuple(better),
         "True for a task where k3s2-widened ends with a lower pattern or a higher PSNR than k3s2; open within noise.",
         tuple(lines),
     )

@@ -27,19 +27,22 @@ def run(
 ) -> None:
     """Run what is missing at `path`: cells, and then the times of the upsamplers unless only some cells are asked for.
 
-    With `times` the times alone, anew. `ValueError` for unknown remedies and for results of other settings.
+    With `force` anew: all of it, or the cells of the tasks and remedies that are named. With `times` the times alone,
+    anew. `ValueError` for unknown remedies and for results of other settings.
     """
     chosen = [n.strip() for n in names.split(",")] if names else list(REMEDIES)
     if unknown := [n for n in chosen if n not in REMEDIES]:
         raise ValueError(f"no remedy is called {', '.join(unknown)}; there are {', '.join(REMEDIES)}")
-    if force:
+    some = bool(tasks or names)
+    if force and not some:
         path.unlink(missing_ok=True)
     torch.set_num_threads(threads)
     settings = study.quick() if quick else study.Settings()
     wanted = cast("tuple[TaskName, ...]", tasks) or study.TASKS
     if not times:
-        done = study.run(path, settings, wanted, chosen, seeds or (1 if quick else 5), command, click.echo)
-    if times or not (tasks or names or done.speed):
+        count = seeds or (1 if quick else 5)
+        done = study.run(path, settings, wanted, chosen, count, command, click.echo, anew=force and some)
+    if times or not (some or done.speed):
         done = study.begin(path, settings, command)
         rows = [row for shape in speed.SHAPES for row in speed.measure(shape, threads, 2.0 if quick else 10.0)]
         study.save(replace(done, speed=tuple(rows)), path)

@@ -15,7 +15,7 @@ from .claims import claims
 from .measure import FLOOR, spec_of
 from .networks import NETWORKS, upsamplers
 from .paired import Estimate, Value, at_end, at_start, difference, level, of
-from .prose import AGAIN, HEAD, LIMITS, METHOD, WHY
+from .prose import AGAIN, CASES, HEAD, LIMITS, METHOD, WHY
 from .remedy import BASELINE, REMEDIES
 from .speed import SHAPES
 from .study import FILE, TASKS, Study, load
@@ -46,10 +46,10 @@ def markdown(study: Study) -> str:
 
 
 def _said(study: Study) -> str:
-    lines = ["## What is said, and what was found", "", "| saying | verdict |", "|---|---|"]
+    lines = ["## What is said, and what was found", "", "| saying | verdict | true / false / open |", "|---|---|---:|"]
     found = claims(study)
-    lines += [f"| {c.saying} | **{c.verdict}** |" for c in found]
-    lines.append("")
+    lines += [f"| {c.saying} | **{c.verdict}** | {c.count} |" for c in found]
+    lines += ["", CASES, ""]
     for c in found:
         lines += [f"**{c.saying}** {c.verdict[0].upper()}{c.verdict[1:]}. {c.rule}", ""]
         lines += [*(f"- {line}" for line in c.lines), ""]

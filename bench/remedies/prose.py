@@ -12,6 +12,11 @@ their upsampler alone, measured before and after training. Levels are those of
 [`upweave.artifacts`](artifacts/index.md): the part of the output's variance that repeats with the stride, in dB.
 """
 
+CASES = """\
+A saying is judged case by case: by task, and by remedy where it speaks of several. A case is open where seeds differ
+too much to say; “certainly” means beyond the 95 % interval. The verdict is that of the cases that are not open, however
+few; and of cases without a cause, one in twenty is decided by chance."""
+
 WHY = """\
 ## Why equal gains are not all
 
@@ -52,8 +57,8 @@ of one seed see the same patches, and layers that they share start from the same
 **Numbers**
 
 - *Pattern*: the mean over pictures of the score's imbalance, for the stride of all upsamplers together (2 for
-  super-resolution, else 8), not below {floor} dB, about where the photographs themselves are. The generator makes
-  {samples} samples of 256×256.
+  super-resolution, else 8), not below {floor} dB, about where the photographs themselves are; differences from levels
+  there are at least as large as they are said to be. The generator makes {samples} samples of 256×256.
 - *Found*: in how many of the pictures a pattern is significant at 99 %.
 - *Flat*: what a constant input gets far from the border, the root mean square of the pattern in grey levels of 255.
 - *Error*: of the difference to the photograph, the pattern of period 2 alone, in grey levels: it shows what is far
@@ -83,6 +88,7 @@ AGAIN = """\
 
 ```sh
 python -m bench remedies                # goes on from what bench/results/remedies.json has; --force starts anew
+python -m bench remedies --remedies k4s2-penalty --force    # this one alone anew
 python -m bench remedies --quick        # a look of a minute, kept as remedies-quick
 python -m bench remedies --speed        # the times alone
 python -m bench report                  # this page

@@ -30,7 +30,7 @@ class Remedy:
         build: the layer, from C_in and C_out.
         start: draws its weights anew.
         equal: whether its gains are kept equal (`upweave.nn.equal_phase_gain`), from the start on.
-        penalised: whether the loss has `upweave.nn.phase_gain_imbalance` added, with the weight of `training.PENALTY`.
+        penalised: whether the loss has `upweave.nn.phase_gain_variance` added, with the weight of `training.PENALTY`.
     """
 
     name: str
@@ -98,7 +98,7 @@ REMEDIES = {
                _widened),
         Remedy("k3s2-equal", "k3s2 under `EqualPhaseGain`", "k3s2", transposed(3), _he, equal=True),
         Remedy("k4s2-equal", "k4s2 under `EqualPhaseGain`", "k4s2", transposed(4), _he, equal=True),
-        Remedy("k4s2-penalty", "k4s2 with `phase_gain_imbalance` in the loss", "k4s2", transposed(4), _he,
+        Remedy("k4s2-penalty", "k4s2 with `phase_gain_variance` in the loss", "k4s2", transposed(4), _he,
                penalised=True),
         Remedy("shuffle", "3×3 convolution and pixel shuffle, phases drawn apart", "shuffle", _shuffle, _he),
         Remedy("shuffle-icnr", "the same, started with one filter for all phases (ICNR)", "shuffle", _shuffle, _tied),

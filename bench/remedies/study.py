@@ -113,6 +113,10 @@ class Study:
         """The cells of one task and remedy, by seed."""
         return {c.seed: c for c in self.cells if (c.task, c.remedy) == (task, remedy)}
 
+    def without(self, tasks: Sequence[str], remedies: Sequence[str]) -> Study:
+        """The study without the cells of these tasks and remedies."""
+        return replace(self, cells=tuple(c for c in self.cells if c.task not in tasks or c.remedy not in remedies))
+
     def with_cell(self, cell: Cell) -> Study:
         """The study and one cell more, in the order of task, remedy and seed."""
         names = list(REMEDIES)
@@ -129,12 +133,15 @@ def run(
     seeds: int,
     command: str,
     say: Callable[[str], None],
+    anew: bool = False,
 ) -> Study:
     """All cells that the file at `path` lacks, seed by seed, each kept at once; the study as it is then.
 
+    With `anew` its cells of these tasks and remedies are forgotten first, of all seeds, so that none is of other code.
     `ValueError` if the file holds cells of other settings.
     """
     study = begin(path, settings, command)
+    study = study.without(tasks, remedies) if anew else study
     known = {(c.task, c.remedy, c.seed) for c in study.cells}
     todo = [(s, t, r) for s in range(seeds) for t in tasks for r in remedies if (t, r, s) not in known]
     if not todo:

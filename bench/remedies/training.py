@@ -9,14 +9,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from upweave.nn import phase_gain_imbalance, regularisation
+from upweave.nn import phase_gain_variance, regularisation
 
 from .networks import NOISE, Discriminator, TaskName
 from .photographs import Patches
 from .remedy import Remedy
 
 PENALTY: dict[TaskName, float] = {"super-resolution": 0.1, "autoencoder": 0.1, "generator": 1.0}
-"""The weight of a penalty, which is between 0 and 1, beside losses that are some hundredths, and about 1."""
+"""The weight of a penalty, which starts at about 1 for each layer, beside losses of some hundredths, and about 1."""
 
 Watch: TypeAlias = Callable[[int], None]
 """Given the number of steps done; the network is in evaluation mode meanwhile, without gradients."""
@@ -103,4 +103,4 @@ def _adversarial(
 
 
 def _penalty(task: TaskName, network: nn.Module, remedy: Remedy) -> Tensor | float:
-    return PENALTY[task] * regularisation(network, phase_gain_imbalance) if remedy.penalised else 0.0
+    return PENALTY[task] * regularisation(network, phase_gain_variance) if remedy.penalised else 0.0

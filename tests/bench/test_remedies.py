@@ -30,7 +30,7 @@ from bench.remedies import (  # noqa: E402
     study,
     training,
 )
-from bench.remedies.claim import FAILS, HOLDS, OPEN, PARTLY, verdict  # noqa: E402
+from bench.remedies.claim import FAILS, HOLDS, OPEN, PARTLY, Claim, every, gone, verdict  # noqa: E402
 from bench.remedies.claims import CLAIMS, claims  # noqa: E402
 from bench.remedies.remedy import BASELINE, REMEDIES  # noqa: E402
 from bench.remedies.study import TASKS, Cell, Settings, Study  # noqa: E402
@@ -256,6 +256,11 @@ def test_a_run_is_kept_cell_by_cell_and_goes_on(tmp_path):
     assert {c.remedy for c in loaded.cells} == {c.remedy for c in done.cells}
     assert loaded.references["bicubic"]["psnr"] > 20
     assert study.run(path, *arguments, 1, "second", pytest.fail).cells == loaded.cells
+    again = study.run(path, TINY, ["super-resolution"], ["k4s2"], 1, "second", said.append, anew=True)
+    assert len(said) == 2  # that one alone
+    assert "k4s2" in said[-1]
+    assert [c.remedy for c in again.cells] == ["k4s2", "nearest-conv"]
+    assert again.cells[1] == loaded.cells[1]
     with pytest.raises(ValueError, match=r"holds cells of other settings; .* --force"):
         study.run(path, replace(TINY, side=144), *arguments[1:], 1, "third", pytest.fail)
     path.write_text('{"schema": 1, "mode": "forward"}')
@@ -311,6 +316,10 @@ def test_verdicts():
     assert verdict([False]) == FAILS
     assert verdict([True, False]) == PARTLY
     assert verdict([None]) == OPEN
+    assert Claim("", (True, None, None, False, None), "", ()).count == "1 / 1 / 3"
+    assert [every(cases) for cases in ([True, True], [True, None], [None, False])] == [True, None, False]
+    levels = ([-50.0, -51.0, -52.0], [-38.0, -37.0, -36.0], [-20.0, -50.0, -70.0], [-50.0])
+    assert [gone(paired.estimate(values)) for values in levels] == [True, False, None, None]
 
 
 def test_claims_follow_from_the_numbers():
@@ -336,7 +345,9 @@ def test_claims_of_quality_follow_from_the_differences():
     same = dict.fromkeys(REMEDIES, lambda seed: 1e-6)
     worse = by_saying(made_up(same, psnr=lambda r, seed: 30 + seed - (0.5 if r.endswith("-equal") else 0)))
     assert worse["Equal phase gains by construction cost no accuracy."] == FAILS
-    assert worse["Nearest resize and convolution gives the best pictures."] == FAILS
+    assert worse["Nearest resize and convolution gives the best pictures."] == OPEN  # no better than most
+    beaten = by_saying(made_up(same, psnr=lambda r, seed: 30 + seed + (0.5 if r == "shuffle" else 0)))
+    assert beaten["Nearest resize and convolution gives the best pictures."] == FAILS
     best = by_saying(made_up(same, psnr=lambda r, seed: 30 + seed + (0.5 if r == "nearest-conv" else 0)))
     assert best["Equal phase gains by construction cost no accuracy."] == HOLDS
     assert best["Nearest resize and convolution gives the best pictures."] == HOLDS
@@ -386,6 +397,7 @@ def test_the_page_of_made_up_results():
             assert line.endswith("|")
     assert "| k4s2 | transposed convolution, kernel 4, stride 2: even coverage | 16 | 4 | 1.00× | — |" in text
     assert "| k3s2 | −10.0 | **−30.0** | (0.0 ± 0.0) |" in text
+    assert "| Kernel 4 makes less of a checkerboard than kernel 3. | **left open** | 0 / 0 / 6 |" in text
     assert "{" not in text
 
 

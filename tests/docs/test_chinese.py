@@ -12,8 +12,12 @@ from scripts.languages_docs import is_chinese, on_page_content, on_post_page, si
 from .pages import FENCE, ROOT, Block, blocks
 
 DOCS = ROOT / "docs"
-THEORY = sorted(DOCS.glob("theory/*.md"))
-PAGES = [DOCS / "index.md", DOCS / "getting-started.md", *THEORY]
+PAGES = [
+    DOCS / "index.md",
+    DOCS / "getting-started.md",
+    *sorted(DOCS.glob("theory/*.md")),
+    *sorted(DOCS.glob("howto/*.md")),
+]
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
 
@@ -76,6 +80,7 @@ class Page:
     def __init__(self, path: str) -> None:
         self.file = self
         self.src_uri = path
+        self.meta: dict[str, str] = {}
 
     def url_relative_to(self, other: Page) -> str:
         return f"{self.src_uri} from {other.src_uri}"
@@ -100,8 +105,26 @@ def test_pages_link_to_their_sisters() -> None:
     assert not is_chinese("index.md")
 
 
-def test_chinese_pages_say_so() -> None:
-    assert on_post_page('<html lang="en">', Page("zh/a.md"), None) == '<html lang="zh-Hans">'
-    assert on_post_page('<html lang="en">', Page("a.md"), None) == '<html lang="en">'
+HEAD = """<html lang="en">
+  <link rel="alternate" href="index.html" hreflang="en">
+  <link rel="alternate" href="zh/index.html" hreflang="zh">
+"""
+MENU = '<a href="{}" hreflang="en" class="md-select__link"> <a href="{}" hreflang="zh" class="md-select__link">'
+
+
+def test_chinese_pages_say_so_and_the_menu_leads_to_the_sister() -> None:
+    theme = HEAD + MENU.format("index.html", "zh/index.html")
+    english, chinese, alone = Page("theory/a.md"), Page("zh/theory/a.md"), Page("b.md")
+    for page in (english, chinese, alone):
+        on_page_content("", page, None, Files())
+    assert on_post_page(theme, english, None) == '<html lang="en">\n' + MENU.format(
+        "", "zh/theory/a.md from theory/a.md"
+    )
+    assert on_post_page(theme, chinese, None) == '<html lang="zh-Hans">\n' + MENU.format(
+        "theory/a.md from zh/theory/a.md", ""
+    )
+    assert on_post_page(theme, alone, None) == '<html lang="en">\n' + MENU.format("", "zh/index.html")
     with pytest.raises(ValueError, match="template"):
-        on_post_page("<html>", Page("zh/a.md"), None)
+        on_post_page(MENU, chinese, None)
+    with pytest.raises(ValueError, match="0 languages"):
+        on_post_page('<html lang="en">', english, None)

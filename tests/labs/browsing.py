@@ -82,6 +82,11 @@ class LabPage:
         act()
         expect(box).not_to_have_attribute("data-paints", str(before), timeout=WAIT)
 
+    def settle(self) -> None:
+        """Wait until no cell runs, and none is about to."""
+        self.page.wait_for_timeout(300)
+        expect(self.page.locator("[data-status=running], [data-status=queued]")).to_have_count(0, timeout=WAIT)
+
     def answer(self, exercise: str, text: str) -> bool:
         """Answer an exercise and return whether that was right; the reason is in `verdict`."""
         box = self.page.locator(f"[data-exercise='{exercise}']")
@@ -100,6 +105,14 @@ class LabPage:
     def verdict(self, exercise: str) -> str:
         """What the exercise said to the last answer."""
         return self.page.locator(f"[data-exercise='{exercise}'] .verdict").inner_text()
+
+    def check_looks(self) -> None:
+        """What holds for every page, whatever was done to it: it fits, is in its language, and can be read."""
+        assert self.page.evaluate(OVERFLOW) <= 0, f"{self.name} is too wide"
+        texts = self.page.evaluate(VISIBLE)
+        foreign = HAN if self.language == "en" else re.compile(r"(?!.*[\u4e00-\u9fff])(?:.*?[A-Za-z]{3,}){3}")
+        assert not [t for t in texts if foreign.search(t)], f"{self.name} is not all in {self.language}"
+        assert self.page.evaluate(FAINT) == [], f"{self.name} has text that is hard to read"
 
 
 def eventually(read: Callable[[], Any], wanted: Any) -> None:
@@ -124,19 +137,46 @@ TEXTS = """(figure, pattern) => {
 LIT = "figure => [...figure.querySelectorAll('[data-mark].on')].map(e => e.dataset.mark)"
 """Names of the marks that are lit."""
 
+HAN = re.compile(r"[\u4e00-\u9fff]")
+VISIBLE = """() => {
+  const out = [];
+  const walk = (root) => {
+    const nodes = document.createTreeWalker(root, NodeFilter.SHOW_ELEMENT | NodeFilter.SHOW_TEXT);
+    for (let n = nodes.nextNode(); n; n = nodes.nextNode()) {
+      if (n.nodeType === 1) { if (n.shadowRoot) walk(n.shadowRoot); continue; }
+      const e = n.parentElement, text = n.textContent.trim();
+      if (!text || !e || e.closest('script, style, pre, code, option, .code, [data-language]')) continue;
+      const range = document.createRange();
+      range.selectNodeContents(n);
+      if (range.getBoundingClientRect().width > 1) out.push(text);
+    }
+  };
+  walk(document.body);
+  return out;
+}"""
+"""The texts that can be seen, but for code, what audits say, and the button that changes the language."""
+
+FAINT = """() => {
+  const numbers = (c) => (c.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => { const f = (v) => (v /= 255) <= .03928 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4;
+    return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
+  const behind = (e) => { for (; e; e = e.parentElement || e.getRootNode().host) {
+    const c = numbers(getComputedStyle(e).backgroundColor); if (c.length === 3 || c[3] > .5) return c; }
+    return [255, 255, 255]; };
+  const bad = new Set();
+  const walk = (root) => { for (const e of root.querySelectorAll('*')) {
+    if (e.shadowRoot) walk(e.shadowRoot);
+    const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
+    if (!own || e.closest('script, style, option') || e.getBoundingClientRect().width < 2) continue;
+    const style = getComputedStyle(e), a = light(numbers(e instanceof SVGElement ? style.fill : style.color));
+    const b = light(behind(e)), ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    if (ratio < 4.5) bad.add(`${e.tagName} ${ratio.toFixed(2)} ${e.textContent.trim().slice(0, 40)}`);
+  } };
+  walk(document);
+  return [...bad];
+}"""
+"""Texts with less than WCAG's contrast of 4.5 to what is behind them; fills within drawings are not looked at."""
+
 OVERFLOW = """() => { const a = document.querySelector('#App') || document.documentElement;
   return a.scrollWidth - a.clientWidth; }"""
 """How many pixels a page is too wide."""
-
-REPAINT = """([control, value, figure]) => new Promise((done) => {
-  const find = (css) => [...document.querySelectorAll('marimo-anywidget')].map(e => e.shadowRoot)
-    .flatMap(r => r ? [...r.querySelectorAll(css)] : []);
-  const box = find('.figure')[figure], input = find(`[data-control='${control}']`)[0];
-  const began = performance.now();
-  const painted = () => requestAnimationFrame(() => setTimeout(() => done(performance.now() - began)));
-  new MutationObserver((_, me) => { me.disconnect(); painted(); })
-    .observe(box, { attributes: true, attributeFilter: ['data-paints'] });
-  input.value = value;
-  input.dispatchEvent(new Event('input', { bubbles: true }));
-})"""
-"""Milliseconds from a slider's input event until the figure has been drawn and painted."""

@@ -59,7 +59,7 @@ def open_lab(browser: Browser, labs_address: str) -> Iterator[Callable[..., LabP
 
     from tests.labs.browsing import WAIT, LabPage
 
-    contexts, trouble = [], []
+    contexts, trouble, opened = [], [], []
 
     def open_one(name: str, lang: str = "en", width: int = 1280, scheme: str = "light") -> LabPage:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -79,9 +79,14 @@ def open_lab(browser: Browser, labs_address: str) -> Iterator[Callable[..., LabP
         expect(page.locator("[data-status=running], [data-status=queued]")).to_have_count(0, timeout=WAIT)
         failed = page.locator(".marimo-error, [data-testid='cell-error'], .output.error")
         assert failed.count() == 0, failed.all_inner_texts()
-        return LabPage(page, name)
+        opened.append(LabPage(page, name))
+        return opened[-1]
 
     yield open_one
-    for context in contexts:
-        context.close()
+    try:
+        for lab in opened:
+            lab.check_looks()
+    finally:
+        for context in contexts:
+            context.close()
     assert not trouble, trouble

@@ -97,6 +97,28 @@ def test_training_the_decoder_lowers_the_loss() -> None:
     assert not clean.at_least(upweave.audit.Level.WARNING)
 
 
+def test_a_discriminator_leaves_the_checkerboard_that_squared_error_removes() -> None:
+    k4, equal, squared = (score(d.pictures, 2) for d in (
+        decoder.contested("k4", 80), decoder.contested("equal", 80), decoder.decoded("k4", 80)
+    ))  # fmt: skip
+    assert k4.found
+    assert k4.imbalance > 100 * squared.imbalance
+    assert not equal.found
+    assert decoder.contested("k4", 80).pictures.std(axis=0).mean() > 0.04  # no single picture for all codes
+
+
+def test_both_teachers_begin_with_the_same_pictures_and_leave_torch_as_it_was() -> None:
+    torch.manual_seed(3)
+    before = torch.rand(2)
+    torch.manual_seed(3)
+    first, again = (decoder.contested.__wrapped__("k5", 2, 1) for _ in range(2))
+    assert torch.equal(torch.rand(2), before)
+    np.testing.assert_array_equal(first.pictures, again.pictures)
+    np.testing.assert_array_equal(
+        decoder.contested("k5", 0, 1).pictures, decoder.TEACHERS["squared"].decoded("k5", 0, 1).pictures
+    )
+
+
 @pytest.mark.parametrize("stride", [4, 8, 16])
 def test_a_mask_moves_as_far_as_the_alignment_says(stride: int) -> None:
     mask = silhouette()

@@ -13,7 +13,7 @@ pytest.importorskip("marimo")
 from tests.labs.browsing import LIT
 from upweave.errors import ConfigError, UpweaveError
 from upweave.labs import LABS
-from upweave.labs.export import export, pages
+from upweave.labs.export import export, page, pages
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -30,6 +30,10 @@ def test_every_link_leads_somewhere() -> None:
             assert target in known, f"{path} links to {href}"
         assert "<marimo-" not in text
         assert not re.search(r'(?:src|href)="https?:', text)
+
+
+def test_the_same_lab_is_saved_the_same() -> None:
+    assert page("matrix") == page("matrix")
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

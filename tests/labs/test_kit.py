@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +14,23 @@ pytest.importorskip("marimo")
 
 import upweave
 from upweave.errors import SpecError, UpweaveError
-from upweave.labs.kit import Choice, Slider, Text, both, controls, exercise, number, paths, right, same, show, wrong
+from upweave.labs.kit import (
+    Choice,
+    Panel,
+    Slider,
+    Text,
+    both,
+    controls,
+    exercise,
+    facts,
+    figure,
+    number,
+    paths,
+    right,
+    same,
+    show,
+    wrong,
+)
 from upweave.labs.kit.exercise import read_numbers
 from upweave.labs.kit.links import find
 from upweave.labs.kit.page import index_page, theory_page
@@ -97,3 +114,52 @@ def test_paths_are_the_definition(k: int, s: int, p: int, d: int, h: int) -> Non
         (j,) = found.entry(n, i)
         assert found.taps[j] == t
         assert j in found.of_input(i) and j in found.of_tap(t) and j in found.of_output(n)  # noqa: PT018
+
+
+def test_a_figure_is_drawn_where_it_differs() -> None:
+    drawn: list[int] = []
+
+    def draw(n: int) -> list[Panel]:
+        drawn.append(n)
+        panel = Panel(same(f"panel {n}"), 10, 10)
+        panel.rect(0, 0, np.float64(1 / 3), 1, on=[n], name="a")
+        return [panel]
+
+    made = figure().widget
+    for n in (1, 1, 2, 2):
+        made.show_of(("value", n), lambda n=n: draw(n))
+    assert drawn == [1, 2]
+    (panel,) = (json.loads(p) for p in made.panels)
+    assert panel["title"] == ["panel 2", "panel 2"]
+    assert panel["marks"] == [{"m": "rect", "x": 0, "y": 0, "w": 0.33, "h": 1, "on": [[2]], "name": "a"}]
+    # where there is a problem nothing is made, and what was there is made again afterwards
+    made.show_unless(Text("no", "不行"), lambda: draw(3))
+    assert (made.panels, made.message) == ([], ["no", "不行"])
+    made.show_of(("value", 2), lambda: draw(2))
+    made.show_unless(None, lambda: draw(4))
+    made.show_of(("value", 2), lambda: draw(2))
+    assert drawn == [1, 2, 2, 4, 2]
+    assert made.message == []
+
+
+def test_facts_stand_in_both_languages() -> None:
+    rows = [(Text("size <", "尺寸"), number(7, "upweave.coverage")), (Text("ways", "路径"), Text("1 to 2", "1 至 2"))]
+    text = facts(rows, Text("below", "下方")).text
+    en, zh = text.split('<div class="zh"')
+    assert "size &lt;</td><td><a" in en
+    assert "<td>1 to 2</td>" in en
+    assert "<p>below</p>" in en
+    assert "路径</td><td>1 至 2</td>" in zh
+    assert zh.count('data-number="upweave.coverage">7<') == en.count('data-number="upweave.coverage">7<') == 1
+
+
+@given(st.integers(1, 5), st.integers(1, 3), st.integers(0, 2), st.integers(1, 2), st.integers(1, 5))
+def test_paths_are_found_by_either_end(k: int, s: int, p: int, d: int, size: int) -> None:
+    spec = upweave.ConvTranspose(k, s, p, 0, d)
+    assume(s * (size - 1) - 2 * p + d * (k - 1) >= 0)
+    table = paths(spec, size)
+    for of, values in ((table.of_input, table.inputs), (table.of_tap, table.taps), (table.of_output, table.outputs)):
+        for v in {*values, 99}:
+            assert of(v) == [j for j, other in enumerate(values) if other == v]
+    for j, (n, i) in enumerate(zip(table.outputs, table.inputs, strict=True)):
+        assert table.entry(n, i) == [j]

@@ -20,6 +20,7 @@ INITIALISERS = [
     init.icnr_,
 ]
 PENALTIES = [
+    upweave.nn.phase_gain_variance,
     upweave.nn.phase_gain_imbalance,
     upweave.nn.image_rejection_loss,
     upweave.nn.phase_similarity,

@@ -18,6 +18,7 @@ from upweave.nn import (
     image_rejection_loss,
     init,
     phase_gain_imbalance,
+    phase_gain_variance,
     phase_response_similarity,
     phase_similarity,
     regularisation,
@@ -26,7 +27,8 @@ from upweave.nn import (
 
 from .build import Case, cases
 
-PENALTIES = [phase_gain_imbalance, image_rejection_loss, phase_similarity, phase_response_similarity]
+SHARES = [phase_gain_imbalance, image_rejection_loss, phase_similarity, phase_response_similarity]
+PENALTIES = [phase_gain_variance, *SHARES]
 
 
 @settings(max_examples=60)
@@ -75,7 +77,7 @@ def test_filters_are_compared_as_defined(s: int, longer: int, channels: int, see
 
 def test_where_they_are_zero():
     tied = init.icnr_(torch.empty(4, 4, 6, 4, dtype=torch.float64), stride=(3, 2))
-    for penalty in (phase_gain_imbalance, phase_similarity, phase_response_similarity):
+    for penalty in (phase_gain_variance, phase_gain_imbalance, phase_similarity, phase_response_similarity):
         assert float(penalty(tied, (3, 2))) == pytest.approx(0, abs=1e-12)
     triangle = init.triangular_(torch.empty(1, 1, 4, 4, dtype=torch.float64), stride=2)
     assert float(phase_gain_imbalance(triangle, 2)) == pytest.approx(0, abs=1e-12)
@@ -100,9 +102,11 @@ def test_gradients(penalty, shape, numbers):
     weight = torch.randn(shape, dtype=torch.float64, requires_grad=True, generator=torch.Generator().manual_seed(0))
     assert torch.autograd.gradcheck(lambda w: penalty(w, **numbers), weight)
     assert torch.autograd.gradgradcheck(lambda w: penalty(w, **numbers), weight)
-    (slope,) = torch.autograd.grad(penalty(weight, **numbers), weight)
-    assert (slope * weight).sum().item() == pytest.approx(0, abs=1e-9)  # no pull on the scale
-    assert penalty(3 * weight, **numbers).item() == pytest.approx(penalty(weight, **numbers).item())
+    value = penalty(weight, **numbers)
+    (slope,) = torch.autograd.grad(value, weight)
+    degree = 0 if penalty in SHARES else 2  # Euler: a share has no pull on the scale
+    assert (slope * weight).sum().item() == pytest.approx(degree * value.item(), abs=1e-9)
+    assert penalty(3 * weight, **numbers).item() == pytest.approx(3**degree * value.item())
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)

@@ -6,6 +6,7 @@ import io
 import os
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -51,6 +52,16 @@ def test_rich_repr_is_the_text() -> None:
     out = io.StringIO()
     Console(file=out, width=100, color_system=None).print(gan())
     assert "UW101" in out.getvalue()
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_printing_a_report_shows_the_text_and_its_repr_is_a_line(name: str) -> None:
+    report = SAMPLES[name]()
+    assert f"{report}\n" == to_text(report)
+    short = repr(report)
+    assert short.startswith(f"<Report on {report.target!r}: {len(report.findings)} finding")
+    assert short.isprintable()  # one line, whatever the target is called
+    assert repr(replace(report, target="")).startswith("<Report on the model: ")
 
 
 def test_notebook_cell_is_escaped() -> None:

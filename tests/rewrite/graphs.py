@@ -15,10 +15,12 @@ from upweave.graph.ir import (
     Concat,
     Convolution,
     Graph,
+    Linear,
     Merge,
     Node,
     Op,
     Pad,
+    Permute,
     PixelShuffle,
     Pointwise,
     Reduce,
@@ -157,6 +159,14 @@ class Net:
     def sum(self, *values: str, kind: str = "add") -> str:
         return self.add(Merge(kind), values, np.broadcast_shapes(*(self.shapes[v] for v in values)))
 
+    def permute(self, x: str, order: tuple[int, ...]) -> str:
+        return self.add(Permute(order), [x], tuple(self.shapes[x][d] for d in order))
+
+    def matrix(self, x: str, out: int) -> str:
+        *lead, c = self.shapes[x]
+        weights = {"weight": self.numbers(out, c), "bias": self.numbers(out)}
+        return self.add(Linear(c, out), [x], (*lead, out), weights)
+
     def graph(self, *outputs: str) -> Graph:
         return check(Graph(tuple(self.inputs), outputs, tuple(self.nodes), dict(self.shapes), framework="onnx"))
 
@@ -180,7 +190,7 @@ KINDS = ("relu", "sigmoid", "leaky_relu", "instance_normalization", "group_norma
 
 KIND_OF_STEP = (
     *("resize", "resize", "conv", "conv", "up", "block", "point", "norm", "cat", "sum", "shuffle", "skip"),
-    *("pad", "prelu", "over", "constant", "centred"),
+    *("pad", "prelu", "over", "constant", "centred", "last"),
 )
 
 
@@ -239,6 +249,8 @@ def _step(draw: st.DrawFn, net: Net, x: str, values: list[str]) -> str:
         return net.conv(net.pad(x, pads), 4, draw(st.sampled_from([1, 2, 3])), padding=1, bias=bias)
     if kind in ("prelu", "over", "constant", "centred"):
         return _statistics(draw, net, x, kind)
+    if kind == "last":
+        return _channels_last(draw, net, x)
     fit = [v for v in values if net.shapes[v][2:] == net.shapes[x][2:] and (kind == "cat" or net.shapes[v][1] == c)]
     other = draw(st.sampled_from(fit))
     return net.cat(other, x) if kind == "cat" else net.sum(other, x)
@@ -263,6 +275,40 @@ def _statistics(draw: st.DrawFn, net: Net, x: str, kind: str) -> str:
     middle = net.mean(x) if draw(st.booleans()) else net.reduce(x, draw(st.sampled_from(["mean", "max", "sum"])), dims)
     gate = net.point(middle, "sigmoid") if draw(st.booleans()) else middle
     return net.sum(x, gate, kind=draw(st.sampled_from(["sub", "mul"])))
+
+
+def _channels_last(draw: st.DrawFn, net: Net, x: str) -> str:
+    """Between two transpositions, of which the first puts some dimension last: what works on the last dimension, or
+    does not commute at all; the value between may be read by something else as well."""
+    if max(net.shapes[x][2:]) <= 12:
+        x = net.resize(x)
+    rank = len(net.shapes[x])
+    order = draw(
+        st.sampled_from([(0, *range(2, rank), 1), (0, *range(2, rank), 1), (0, rank - 1, *range(1, rank - 1))])
+    )
+    back = tuple(order.index(d) for d in range(rank))
+    y = net.permute(x, order)
+    c = net.shapes[y][-1]
+    for _ in range(draw(st.integers(0, 2))):
+        which = draw(
+            st.sampled_from(["layer", "rms", "softmax", "matrix", "constant", "scale", "mean", "gelu", "group"])
+        )
+        if which == "layer":
+            y = net.over(y, "layer_normalization", (rank - 1,), (c,))
+        elif which in ("rms", "softmax"):
+            y = net.over(y, {"rms": "rmsnormalization"}.get(which, which), (draw(st.integers(1, rank - 1)),), None)
+        elif which == "matrix":
+            y = net.matrix(y, c)
+        elif which == "constant":
+            y = net.constant(y, draw(st.sampled_from(["mul", "add", "max"])), (c,), "right")
+        elif which == "scale":
+            y = net.scale(y, "mul")
+        elif which == "mean":
+            y = net.sum(y, net.reduce(y, "mean", draw(st.sampled_from([(rank - 1,), (1,), (1, 2)]))), kind="sub")
+        else:
+            y = net.point(y, {"group": "group_normalization"}.get(which, which))
+    z = net.permute(y, back)
+    return net.sum(z, net.permute(y, back)) if draw(st.booleans()) else z
 
 
 ROLES = ("left", "right")

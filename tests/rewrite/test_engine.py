@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.ops.close import assert_close
 from upweave.graph.check import check
-from upweave.graph.ir import Graph, PixelShuffle, TransposedConvolution
+from upweave.graph.ir import Graph, Linear, Op, Permute, PixelShuffle, Resize, TransposedConvolution
 from upweave.rewrite import engine
 from upweave.rewrite.cost import TARGETS, Price
 from upweave.rewrite.engine import rewrite
@@ -120,14 +120,36 @@ def test_a_concatenation_with_a_skip_is_split() -> None:
     assert after.multiplies == 32 * 16 * 16 * 64 + 8 * 16 * 9 * 256
 
 
-@pytest.mark.parametrize("kind", ["prelu", "layer_normalization", "softmax", "mean", "min"])
-def test_random_graphs_reach_what_they_are_there_for(kind: str) -> None:
+def test_a_transposition_is_followed_as_far_as_it_is_undone() -> None:
+    """Channels last, a layer normalisation and a matrix, and back; the value between is not resized in that order."""
+    net = Net((1, 16, 6, 4))
+    last = net.permute(net.resize(net.x, (2, 3)), (0, 2, 3, 1))
+    y = net.matrix(net.over(last, "layer_normalization", (3,), (16,)), 16)
+    graph = net.graph(net.conv(net.permute(y, (0, 3, 1, 2)), 16, 3, padding=1))
+    found = rewrite(graph, SPEED, TARGETS["generic"])
+    assert [s.replacement.identity for s in found.steps] == ["commute-resize", "fold-nearest-resize"]
+    assert not any(isinstance(n.op, Resize) for n in found.graph.nodes)
+    assert_same(graph, found.graph)
+    for end in (y, last):
+        other = replace(graph, outputs=(*graph.outputs, end))
+        kept = rewrite(other, SPEED, TARGETS["generic"]).graph
+        assert all(n.op.dims == (2, 3) for n in kept.nodes if isinstance(n.op, Resize))
+        assert_same(other, kept)
+
+
+@pytest.mark.parametrize(
+    "kind", ["prelu", "layer_normalization", "softmax", "mean", "min", Permute((0, 2, 3, 1)), Linear(4, 4)], ids=str
+)
+def test_random_graphs_reach_what_they_are_there_for(kind: str | Op) -> None:
     """Some of them move an operator of the kind in front of a resize."""
 
     def moves(graph: Graph) -> bool:
         found = all_identities()["commute-resize"]().find(engine.View(graph))
         return any(
-            getattr(n.op, "kind", "") == kind for p in found if isinstance(p, engine.Replacement) for n in p.added
+            kind in (n.op, getattr(n.op, "kind", ""))
+            for p in found
+            if isinstance(p, engine.Replacement)
+            for n in p.added
         )
 
     find(

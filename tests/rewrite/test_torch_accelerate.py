@@ -143,6 +143,30 @@ def test_a_value_read_before_and_after_its_activation() -> None:
         close(new(x), model(x))
 
 
+@pytest.mark.parametrize("how", ["by name", "written elsewhere"])
+def test_activations_are_read_however_they_are_called(how: str) -> None:
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+
+        def forward(self, x: Tensor) -> Tensor:
+            y = self.norm(self.conv(x))
+            if how == "by name":
+                return F.relu(input=y) + F.leaky_relu(input=y, negative_slope=0.3)
+            z = torch.empty(0)
+            torch.tanh(y, out=z)
+            return z
+
+    torch.manual_seed(0)
+    model, x = Named().eval(), torch.randn(1, 3, 6, 6)
+    new: Any = everything(model, x)
+    with torch.no_grad():
+        close(new(x), model(x))
+        new.conv._upweave_behind = "batch_norm, activation"  # as another input might have shown it
+        close(new(x), model(x))
+
+
 def test_a_source_changed_in_place_switches_deferral_off() -> None:
     torch.manual_seed(0)
     model = InPlace().eval()

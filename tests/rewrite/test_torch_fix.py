@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -141,3 +143,15 @@ def test_a_repair_that_would_change_sizes_is_refused(monkeypatch: pytest.MonkeyP
     assert new.report.repaired == ()
     (refusal,) = new.report.refused
     assert "on [1, 4, 4, 5] its output would have the size [1, 6, 10, 12] instead of [1, 6, 8, 10]" in str(refusal)
+
+
+def test_the_report_is_shown_in_every_form(tmp_path: Path) -> None:
+    model, x = nn.Sequential(layer(), nn.ReLU()), torch.randn(1, 4, 5, 5).double()
+    report = fix(model, ["widen-kernel", "equal-phase-gain"], unsafe=True, example_inputs=x).report
+    page = report.save(tmp_path / "fix.html").read_text()
+    for said in ("2 repairs", "widen-kernel", "changes outputs", "outputs: relative norm"):
+        assert said in page, said
+    assert all(name in page for r in report.repaired for name in r.effects)
+    assert report.save(tmp_path / "fix.txt").read_text() == str(report)
+    assert "widen-kernel" in report._repr_html_()
+    assert "nothing to repair" in fix(nn.Sequential(nn.ReLU())).report.to_html()

@@ -1,5 +1,8 @@
 """Sizes against brute force and against torch."""
 
+import math
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,9 +37,47 @@ def test_too_short_names_the_least_input():
             output_size(spec, least - 1)
 
 
-def _can(spec, n):
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+@pytest.mark.parametrize("function", [output_size, output_sizes])
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_the_numbers_in_a_refusal_are_true(function, name, data):
+    """The length that it names is what the formula gives, and the least input is the least that is not refused."""
+    (spec,) = data.draw(specs(name, 1)).per_axis()
+    least = next(n for n in range(1, 40) if _can(spec, (n,), function))
+    for n in range(1, least):
+        with pytest.raises(SpecError) as refusal:
+            function(spec, (n,))
+        said = re.fullmatch(
+            rf"{name}: (?:an input of length (\d+) gives an output of length|for an input of length (\d+) the longest "
+            r"output that a convolution takes back to it would be) (-?\d+); the input must be at least (\d+)",
+            str(refusal.value),
+        )
+        assert said, refusal.value
+        length = _formula(spec, n)
+        if function is output_sizes and name in ("ConvTranspose", "ZeroInsertConv"):
+            length += spec.stride - 1 - spec.output_padding
+        assert [int(x) for x in said.groups() if x is not None] == [n, length, least]
+
+
+def _formula(spec, n):
+    """The output's length by each layer's own definition."""
+    name, s = type(spec).__name__, spec.stride
+    if name == "FirUpsample":
+        return s * n if spec.padding == "same" else s * n + spec.begin + spec.end - (len(spec.taps) - 1)
+    reach, pads = spec.dilation * (spec.kernel - 1), spec.begin + spec.end
+    return {
+        "Conv": lambda: math.floor((n + pads - reach - 1) / s) + 1,
+        "ConvTranspose": lambda: s * (n - 1) + reach + 1 - pads + spec.output_padding,
+        "ZeroInsertConv": lambda: s * (n - 1) + 1 + spec.output_padding + pads - reach,
+        "ConvPixelShuffle": lambda: s * (n + pads - reach),
+        "ResizeConv": lambda: s * n + pads - reach,
+    }[name]()
+
+
+def _can(spec, n, function=output_size):
     try:
-        output_size(spec, n)
+        function(spec, n)
     except SpecError:
         return False
     return True

@@ -98,6 +98,22 @@ def test_worst_case_never_beats_the_typical_one():
     assert found.worst == pytest.approx(10 * math.log10(ratio))
 
 
+def test_rejection_axis_by_axis_is_that_of_all_taps_together():
+    spec = ConvTranspose((3, 4), (2, 3), 0, 0, (2, 1))
+    weight = RNG.standard_normal((2, 3, 3, 4))
+    found, impulse = image_rejection(spec, weight), impulse_response(spec, weight)
+    forms = []
+    for axis, s in enumerate((2, 3)):
+        u = np.arange(impulse.h.shape[2 + axis])
+        forms.append(np.sinc((u[:, None] - u) / s) / s)
+    base = np.kron(*forms)
+    h = impulse.h.reshape(3, 2, -1)
+    low = np.einsum("oiu,uv,oiv->", h, base, h)
+    image = np.einsum("oiu,uv,ojv->ij", h, np.eye(len(base)) - base, h)
+    assert found.typical == pytest.approx(10 * math.log10(low / np.trace(image)))
+    assert found.worst == pytest.approx(10 * math.log10(low / 2 / np.linalg.eigvalsh(image).max()))
+
+
 def test_banks_and_bad_arguments():
     spec, weight = ConvTranspose(4, 2, 1), RNG.standard_normal(4)
     assert_close(frequency_response(phase_bank(spec, weight), n=8), frequency_response(spec, weight, n=8))

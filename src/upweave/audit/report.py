@@ -13,9 +13,9 @@ from .finding import Finding, Level
 from .layer import Layer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
-    """What an audit found.
+    """What an audit found; `print(report)` shows it as the command does, without colours.
 
     Attributes:
         target: the model as the user named it.
@@ -57,6 +57,17 @@ class Report:
         from .render import save
 
         return save(self, path, force=force)
+
+    def __str__(self) -> str:
+        from .render.text import to_text
+
+        return to_text(self).rstrip("\n")
+
+    def __repr__(self) -> str:
+        from .render.words import plural
+
+        found = f"{plural(len(self.findings), 'finding')} in {plural(len(self.layers), 'resampling layer')}"
+        return f"<Report on {repr(self.target) if self.target else 'the model'}: {found}>"
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
         from .render.text import rich_console

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,6 @@ from .target import check, reading
 if TYPE_CHECKING:
     from ..rewrite.onnx.run import Rewritten
     from ..rewrite.report import RewriteReport
-
-REPORTS = {".html": "html", ".htm": "html", ".json": "json", ".txt": "text"}
 
 
 def shared_options(function: Any) -> Any:
@@ -120,20 +117,18 @@ def written(found: Rewritten, goal: Path, model: Path) -> str:
 def render(report: RewriteReport, fmt: str) -> str:
     """The report as text, JSON or HTML."""
     if fmt == "html":
-        from ..rewrite.html import to_html
-
-        return to_html(report)
-    if fmt == "json":
-        return json.dumps(report.as_json(), indent=2, ensure_ascii=False) + "\n"
-    return str(report)
+        return report.to_html()
+    return report.to_json() if fmt == "json" else str(report)
 
 
 def report_format(path: str) -> str:
     """The format that a suffix stands for; raises `UpweaveError` for another one."""
+    from ..rewrite.page import SUFFIXES
+
     suffix = Path(path).suffix.lower()
-    if suffix not in REPORTS:
+    if suffix not in SUFFIXES:
         raise UpweaveError(f"--report {path}: name a file that ends in .html, .json or .txt")
-    return REPORTS[suffix]
+    return SUFFIXES[suffix]
 
 
 def read_inputs(path: str, model: str) -> dict[str, Any]:

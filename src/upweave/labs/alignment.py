@@ -16,36 +16,28 @@ with app.setup:
     import numpy as np
 
     import upweave
-    from upweave.errors import SpecError
+    from upweave.labs.exercises import alignment as exercises
     from upweave.labs.kit import (
         Choice,
         Numbers,
-        Panel,
         Slider,
         Text,
-        Verdict,
-        axes,
         both,
         closing,
         code,
         controls,
-        curve,
-        exercise,
         figure,
         formula,
         layer_sliders,
         number,
         opening,
-        paths,
+        practice,
         refusal,
-        right,
-        same,
-        show,
         transposed,
-        wrong,
     )
     from upweave.labs.networks import DOWN, UP, Network, grid_of
     from upweave.labs.pictures import SHAPES, overlap, reconstructed
+    from upweave.labs.views import alignment as views
     from upweave.theory.alignment import first_pixel_offset
     from upweave.theory.resize import resize_coordinates
 
@@ -122,67 +114,7 @@ def _(layer):
 
 @app.cell
 def _(H, problem, rulers, spec):
-    def _draw():
-        found = paths(spec, H)
-        axis = upweave.alignment(spec).axes[0]
-        s, half = spec.stride, Fraction(spec.dilation * (spec.kernel - 1), 2)
-        outputs = found.shape[0]
-        low = min(axis.centre(0) - half, 0) - Fraction(1, 2)
-        high = max(axis.centre(H - 1) + half, outputs - 1, s * H - 1) + Fraction(1, 2)
-        unit = float(min(40, max(14, 680 / (high - low))))
-
-        def x(place):
-            return 1 + float(place - low) * unit
-
-        band = 11 * H + 10
-        panel = Panel(
-            Text("Input pixels, footprints, output samples", "输入像素、印记、输出样本"),
-            float(high - low) * unit + 2,
-            2 * 28 + band + 4,
-        )
-        top, bottom = 29, 29 + band
-        ideal = Fraction(s - 1, 2)
-        for i in range(H):
-            left = x(s * i - Fraction(1, 2))
-            word = Text(
-                f"input {i}: centre of its outputs {show(float(axis.centre(i)))}, half-pixel ideal {show(float(s * i + ideal))}",
-                f"输入 {i}：印记中心 {show(float(axis.centre(i)))}，半像素理想位置 {show(float(s * i + ideal))}",
-            )
-            on = found.of_input(i)
-            panel.rect(left, 1, s * unit, 28, style="cell", name=f"i{i}", on=on, tip=word)
-            panel.text(left + s * unit / 2, 15, str(i))
-            panel.line(x(s * i + ideal), top, x(s * i + ideal), bottom, style="dashed")
-            level = top + 8 + 11 * i
-            panel.line(
-                x(axis.centre(i) - half - Fraction(1, 3)),
-                level,
-                x(axis.centre(i) + half + Fraction(1, 3)),
-                level,
-                on=on,
-            )
-            panel.circle(
-                x(axis.centre(i)), level, 4, style="first" if axis.kind == "centred" else "second", on=on, tip=word
-            )
-        for n in range(outputs):
-            left = x(n - Fraction(1, 2))
-            count = len(found.of_output(n))
-            panel.rect(
-                left,
-                bottom,
-                unit,
-                28,
-                style="cell" if count else "empty",
-                name=f"n{n}",
-                on=found.of_output(n),
-                tip=Text(f"output {n}: {count} taps", f"输出 {n}：{count} 个抽头"),
-            )
-            panel.text(left + unit / 2, bottom + 14, str(n), style="small")
-        rulers.show(panel)
-
-    if problem is None:
-        _draw()
-    else:
-        rulers.refuse(problem)
+    rulers.show_unless(problem, lambda: views.rulers(spec, H))
     rulers
     return
 
@@ -275,49 +207,10 @@ def _():
 
 @app.cell
 def _(net, places):
-    def _draw(network, size):
-        found = network.grids(size)
-        left, unit = 92, 20
-        panel = Panel(
-            Text("Where samples sit on the input's axis", "样本在输入轴上的位置"),
-            left + unit * size + 12,
-            56 * network.levels + 34,
-        )
-
-        def x(place):
-            return left + (float(place) + 0.5) * unit
-
-        def line(y, value, label, style, name, level):
-            grid = grid_of(found, value)
-            panel.text(left - 12, y, label, anchor="end", style="soft")
-            panel.line(left, y, left + unit * size, y, style="grid")
-            for n in range(grid.extent):
-                word = Text(
-                    f"sample {n} of {label.en} sits at {show(str(grid.at(n)))}",
-                    f"{label.zh}的样本 {n} 位于 {show(str(grid.at(n)))}",
-                )
-                panel.circle(x(grid.at(n)), y, 5, style=style, name=f"{name}{level}:{n}", on=[level * 64 + n], tip=word)
-
-        for level in range(network.levels + 1):
-            y = 14 + 56 * level
-            encoder = Text(f"encoder {level}", f"编码器 {level}") if level else Text("input", "输入")
-            line(y, f"down{level}" if level else "x", encoder, "hollow", "e", level)
-            if level < network.levels:
-                apart = {m.node.name: m.displacement for m in found.meetings}.get(f"meet{level + 1}", 0)
-                line(
-                    y + 20,
-                    f"up{level + 1}",
-                    Text(f"decoder {level}", f"解码器 {level}"),
-                    "second" if apart else "first",
-                    "d",
-                    level,
-                )
-        places.show(panel)
-        return found
-
     _v = net.values
     network = Network(str(_v["down"]), str(_v["up"]), int(_v["levels"]))
-    grids = _draw(network, 16)
+    grids = network.grids(16)
+    places.show(*views.places(network, grids, 16))
     places
     return grids, network
 
@@ -410,26 +303,12 @@ def _():
 def _(masks, network, scene):
     ALIGNED = {"pool": "k4", "conv3": "k3o1", "conv4": "k4"}
 
-    def _draw(truth, found, title, name):
-        # hits pale blue, false positives blue, misses orange
-        values = 0.3 * (truth & found) + 1.0 * (found & ~truth) - 1.0 * (truth & ~found)
-        size = truth.shape[0]
-        panel = Panel(
-            title,
-            5 * size + 2,
-            5 * size + 2,
-            note=Text("0.3 found, 1 found where nothing is, −1 missed", "0.3 找到，1 误报，−1 漏掉"),
-        )
-        each = [[n] for n in range(size)]
-        panel.grid(1, 1, 5, values, each, each, name)
-        return panel
-
     truth = SHAPES[str(scene.values["shape"])].mask(64)
     aligned = Network(network.down, ALIGNED[network.down], network.levels)
     _ours, _best = (reconstructed(n, truth) for n in (network, aligned))
     masks.show(
-        _draw(truth, _ours, Text("this pair", "当前组合"), "a"),
-        _draw(
+        views.mask(truth, _ours, Text("this pair", "当前组合"), "a"),
+        views.mask(
             truth,
             _best,
             Text(f"aligned: {UP[aligned.up].label.en}", f"对齐的组合：{UP[aligned.up].label.zh}"),
@@ -519,28 +398,7 @@ def _(reading, resizing):
         for name in ("align_corners", "asymmetric")
     }
 
-    def _draw():
-        panel = Panel(Text("Reads at, minus half-pixel", "读取位置减去半像素方式的位置"), 340, 190)
-        box, last = (46.0, 10.0, 280.0, 150.0), _s * _H - 1
-        limits = (0.0, float(last), -0.5, 0.5)
-        axes(
-            panel,
-            box,
-            limits,
-            [(0, "0"), (last, str(last))],
-            [(v, show(v)) for v in (-0.5, -0.25, 0.0, 0.25, 0.5)],
-        )
-        panel.text(box[0] + box[2] / 2, box[1] + box[3] + 13, Text("output n", "输出 n"), style="small soft")
-        places = list(range(_s * _H))
-        for name, style in (("align_corners", "first"), ("asymmetric", "second")):
-            curve(panel, box, places, [float(v) for v in offsets[name]], limits, style)
-        panel.text(box[0] + 6, 24, "align_corners", anchor="start", style="small")
-        panel.line(box[0] + 84, 24, box[0] + 104, 24, style="first")
-        panel.text(box[0] + 150, 24, "asymmetric", anchor="start", style="small")
-        panel.line(box[0] + 214, 24, box[0] + 234, 24, style="second")
-        reading.show(panel)
-
-    _draw()
+    reading.show(*views.offsets(offsets))
     reading
     return (offsets,)
 
@@ -599,196 +457,37 @@ def _(snippets, spec):
 
 @app.cell
 def _():
-    both(
-        "## Exercises\n\nThe answers are computed when you ask, not looked up.",
-        "## 练习\n\n答案是在您提交时当场计算的，不是事先存好的。",
-    )
+    practice()
     return
 
 
 @app.cell
 def _():
-    def _shift(answer: Fraction) -> Verdict:
-        axis = upweave.alignment(upweave.ConvTranspose(5, 2, 2, 1)).axes[0]
-        if answer == axis.shift_half_pixel:
-            return right(
-                f"(k−1)/2 − p − (s−1)/2 = 2 − 2 − ½: a {axis.kind} layer.",
-                "(k−1)/2 − p − (s−1)/2 = 2 − 2 − ½：零相位的层。",
-            )
-        if answer == -axis.shift_half_pixel:
-            return wrong("The sign: f(n) lies before the ideal.", "符号反了：f(n) 在理想位置之前。")
-        if answer == axis.shift_point:
-            return wrong(
-                "That is against the point grid. Half-pixel centres lie at s·n + (s−1)/2.",
-                "这是相对点网格的偏移。半像素网格的中心在 s·n + (s−1)/2。",
-            )
-        return wrong("f(0) = −p + (k−1)/2, and the ideal is (s−1)/2.", "f(0) = −p + (k−1)/2，理想位置是 (s−1)/2。")
-
-    exercise(
-        "shift",
-        Text(
-            "k = 5, s = 2, p = 2, o = 1. By how much is the layer shifted against the half-pixel grid, in output samples?",
-            "k = 5、s = 2、p = 2、o = 1。这一层相对半像素网格偏移多少（以输出样本计）？",
-        ),
-        _shift,
-    )
+    exercises.shift()
     return
 
 
 @app.cell
 def _():
-    def _centre(answer: list[Fraction]) -> Verdict:
-        if len(answer) != 2 or any(a.denominator != 1 for a in answer):
-            return wrong("Two whole numbers: k, p.", "请填两个整数：k、p。")
-        if max(answer) > 64:
-            return wrong("A smaller layer will do.", "更小的层就够了。")
-        try:
-            layer = upweave.ConvTranspose(int(answer[0]), 4, int(answer[1]))
-        except SpecError as e:
-            return wrong(f"No such layer: {e}", f"没有这样的层：{e}")
-        counts, axis = upweave.coverage(layer), upweave.alignment(layer).axes[0]
-        made = upweave.output_size(layer, 16)
-        if made != 64:
-            return wrong(f"16 samples become {made}, not 64.", f"16 个样本变成 {made} 个，而不是 64 个。")
-        if counts.min() != counts.max() or layer.kernel <= 4:
-            return wrong(
-                f"Centred is not all: coverage {show(counts)}, k = {layer.kernel}.",
-                f"还要看其他条件：覆盖数 {show(counts)}，k = {layer.kernel}。",
-            )
-        return right(
-            f"Shift {show(str(axis.shift_half_pixel))}, coverage {show(counts)}: with o = 0, H_T = s·H already centres it.",
-            f"偏移 {show(str(axis.shift_half_pixel))}，覆盖数 {show(counts)}：o = 0 时，只要 H_T = s·H，层就一定居中。",
-        )
-
-    exercise(
-        "centre",
-        Text(
-            "Give a centred layer for s = 4, o = 0 that makes 64 samples of 16, with even coverage and k above 4. *(k p; several are right)*",
-            "给出一个 s = 4、o = 0 的居中的层，把 16 个样本变成 64 个，覆盖均匀且 k 大于 4。*（k p；答案不唯一）*",
-        ),
-        _centre,
-        kind="numbers",
-    )
+    exercises.centre()
     return
 
 
 @app.cell
 def _():
-    def _stack(answer: Fraction) -> Verdict:
-        # the whole map of three layers, from the layers' own
-        axis = upweave.alignment(upweave.ConvTranspose(3, 2, 1, 1)).axes[0]
-        place = Fraction(0)
-        for _ in range(3):
-            place = axis.centre(place)
-        truth = place - Fraction(8 - 1, 2)
-        if answer == truth:
-            return right(
-                "−½·4 − ½·2 − ½: each shift is multiplied by the strides behind it.",
-                "−½·4 − ½·2 − ½：每个偏移都要乘以其后的步长。",
-            )
-        if answer == 3 * axis.shift_half_pixel:
-            return wrong(
-                "The shift of the first layer is in *its* output samples; the two layers behind it make each of them 4.",
-                "第一层的偏移以**它自己**的输出样本计；后面两层会把其中每一个变成 4 个。",
-            )
-        if answer == -truth:
-            return wrong("The size is right, the sign is not.", "大小对了，符号反了。")
-        return wrong(
-            "Follow input 0: where does each layer put it, and where is the middle of the 8 outputs that it should cover?",
-            "跟着输入 0 走：每一层把它放在哪里？它应当覆盖的 8 个输出，中点又在哪里？",
-        )
-
-    exercise(
-        "stack",
-        Text(
-            "Three k3 s2 p1 o1 layers in a row (a decoder ×8). By how many output samples is the picture shifted against the "
-            "half-pixel grid?",
-            "三个 k3 s2 p1 o1 的层相连（放大 8 倍的解码器）。图像相对半像素网格偏移了多少个输出样本？",
-        ),
-        _stack,
-        hint=Text("One such layer shifts by −½ of its own output samples.", "这样的一层偏移它自己的 −½ 个输出样本。"),
-    )
+    exercises.stack()
     return
 
 
 @app.cell
 def _():
-    candidates = {
-        "k3o1": upweave.ConvTranspose(3, 2, 1, 1),
-        "crop": upweave.ConvTranspose((3,), (2,), ((0, 1),)),
-        "k4": upweave.ConvTranspose(4, 2, 1),
-    }
-
-    def _meet(answer: str) -> Verdict:
-        # a 2×2 pool sits on the half-pixel grid: whoever does so as well meets the pool's input where it was
-        apart = upweave.alignment(candidates[answer]).axes[0].shift_half_pixel
-        if not apart:
-            return right(
-                "A pool's samples sit in the middle of what they sum, and so do the outputs of this layer.",
-                "池化的样本位于其所求和的各样本的中点，这一层的输出也是如此。",
-            )
-        return wrong(
-            f"Against the half-pixel grid, on which pools are, it is shifted by {show(str(apart))}.",
-            f"池化在半像素网格上，而这一层相对该网格偏移了 {show(str(apart))}。",
-        )
-
-    exercise(
-        "meet",
-        Text(
-            "Behind 2×2 pools, which of these meets every skip aligned?",
-            "在 2×2 池化之后，下面哪一种与每个跳跃连接都对齐？",
-        ),
-        _meet,
-        kind="choice",
-        options={
-            "k3o1": same("k3 s2 p1 o1"),
-            "crop": Text("k3 s2 p0, last sample cropped", "k3 s2 p0，裁掉最后一个样本"),
-            "k4": same("k4 s2 p1"),
-        },
-    )
+    exercises.meet()
     return
 
 
 @app.cell
 def _():
-    def _padding(answer: str) -> Verdict:
-        without, with_o = upweave.ConvTranspose(3, 2, 1, 0), upweave.ConvTranspose(3, 2, 1, 1)
-        a, b = (upweave.matrix(layer, 5, np.array([[[2.0, -1.0, 3.0]]])).toarray() for layer in (without, with_o))
-        more = b.shape[0] - a.shape[0]
-        if np.array_equal(a, b[: len(a)]):
-            truth = "end"
-        elif np.array_equal(a, b[more:]):
-            truth = "begin"
-        else:
-            truth = "zeros" if not b[-1].any() else "moved"
-        if answer == truth:
-            return right(
-                f"The first {len(a)} rows of both matrices are the same; the new one is {show(b[-1])}.",
-                f"两个矩阵的前 {len(a)} 行完全相同；新增的一行是 {show(b[-1])}。",
-            )
-        return wrong(
-            f"Compared: the first {len(a)} rows of both matrices are the same, and the last row of the longer is {show(b[-1])}.",
-            f"比较一下：两个矩阵的前 {len(a)} 行完全相同，较长者的最后一行是 {show(b[-1])}。",
-        )
-
-    exercise(
-        "padding",
-        Text(
-            "k = 3, s = 2, p = 1. What does output_padding=1 do?",
-            "k = 3、s = 2、p = 1。output_padding=1 做了什么？",
-        ),
-        _padding,
-        kind="choice",
-        options={
-            "zeros": Text("It adds a zero at the end.", "在末端补一个零。"),
-            "begin": Text(
-                "It adds a sample at the beginning and moves the others.", "在始端加一个样本，其余的都移动。"
-            ),
-            "end": Text(
-                "It keeps one more stamped sample at the end; none moves.", "在末端多保留一个盖章样本，其余的都不动。"
-            ),
-        },
-    )
+    exercises.padding()
     return
 
 

@@ -17,37 +17,30 @@ with app.setup:
     import numpy as np
 
     import upweave
+    from upweave.labs.exercises import coverage as exercises
     from upweave.labs.kit import (
         Choice,
-        Panel,
         Slider,
         Switch,
         Text,
-        Verdict,
         both,
         closing,
         code,
         controls,
-        enlarged,
-        exercise,
         figure,
         fitted,
         formula,
         layer_sliders,
         number,
         opening,
-        paths,
-        picture,
+        practice,
         refusal,
-        right,
-        same,
         scene,
         show,
         shrunk,
-        table,
         transposed,
-        wrong,
     )
+    from upweave.labs.views import coverage as views
     from upweave.theory.coverage import overlap
 
 
@@ -99,91 +92,7 @@ def _():
 
 @app.cell
 def _(H, problem, spec, stamps):
-    def _draw():
-        line, inner = upweave.coverage_line(spec, H), upweave.coverage(spec)
-        kept = paths(spec, H)
-        # the same layer without padding makes every product; those that are kept are found by input and tap
-        whole = paths(upweave.ConvTranspose(spec.kernel, spec.stride, 0, 0, spec.dilation), H)
-        number_of = {(i, t): j for j, (i, t) in enumerate(zip(kept.inputs, kept.taps, strict=True))}
-        s, p, length = spec.stride, spec.padding, len(line)
-        first, last = min(0, -p), max(length, max(whole.outputs) - p + 1)
-        side = min(30.0, 600 / (last - first))
-        left, height, top = 74 - first * side, 15, 4
-        M = Panel(
-            Text("Stamps and coverage", "印记与覆盖数"), 80 + (last - first) * side, top + H * (height + 3) + side + 32
-        )
-        for i in range(H):
-            M.text(
-                66,
-                top + i * (height + 3) + height / 2,
-                Text(f"input {i}", f"输入 {i}"),
-                anchor="end",
-                style="small soft",
-            )
-        for i, t, n in zip(whole.inputs, whole.taps, whole.outputs, strict=True):
-            on = number_of.get((i, t))
-            M.rect(
-                left + (n - p) * side + 1,
-                top + i * (height + 3),
-                side - 2,
-                height,
-                style="empty" if on is None else f"phase{n % s}" if s > 1 else "phase0",
-                on=None if on is None else [on],
-                name=None if on is None else f"t{i},{t}",
-                tip=None
-                if on is None
-                else Text(f"tap {t} of input {i} → output {n - p}", f"输入 {i} 的抽头 {t} → 输出 {n - p}"),
-            )
-        base = top + H * (height + 3) + 6
-        M.text(66, base + side / 2, Text("coverage", "覆盖数"), anchor="end", style="small")
-
-        def why(n):
-            full = inner[n % s]
-            less = line[n] < full
-            return Text(
-                f"output {n}, n mod {s} = {n % s}: {line[n]}"
-                + (f"; far from the border it would be {full}" if less else ""),
-                f"输出 {n}，n mod {s} = {n % s}：{line[n]}" + (f"；远离边界处应为 {full}" if less else ""),
-            )
-
-        top_count = max(1, int(line.max()))
-        for n, c in enumerate(line):
-            x = left + n * side
-            M.rect(
-                x,
-                base,
-                side,
-                side,
-                style="cell" if c == inner[n % s] else "empty",
-                name=f"c{n}",
-                on=kept.of_output(n) or [-1 - n],
-                tip=why(n),
-            )
-            M.rect(x, base, side, side, value=0.55 * c / top_count)
-            if side >= 12:
-                M.text(x + side / 2, base + side / 2, str(c), style="small" if side < 22 else None)
-            if s > 1 and side >= 16:
-                M.text(x + side / 2, base + side + 9, str(n % s), style="small soft")
-        if s > 1 and side >= 16:
-            M.text(66, base + side + 9, f"n mod {s}", anchor="end", style="small soft")
-
-        plane = upweave.coverage_line(spec, (min(H, 5),) * 2)
-        cell = min(30.0, 330 / len(plane))
-        P = Panel(
-            Text(
-                f"The same in the plane, {min(H, 5)} × {min(H, 5)} inputs", f"二维情形，输入 {min(H, 5)} × {min(H, 5)}"
-            ),
-            cell * len(plane) + 2,
-            cell * len(plane) + 2,
-            note=Text("Counts multiply, and so does the contrast.", "覆盖数相乘，反差也随之相乘。"),
-        )
-        table(P, 1, 1, plane.astype(float), cell, name="P", structure=np.ones(plane.shape, dtype=bool))
-        stamps.show(M, P)
-
-    if problem is None:
-        _draw()
-    else:
-        stamps.refuse(problem)
+    stamps.show_unless(problem, lambda: views.stamps(spec, H))
     stamps
     return
 
@@ -318,37 +227,7 @@ def _(stack):
 
 @app.cell
 def _(depths, tower):
-    def _draw():
-        panels = []
-        for d, counts in enumerate(depths, 1):
-            w, h = 300.0, 96.0
-            shown = np.tile(counts, max(1, 16 // len(counts)))
-            P = Panel(
-                Text(
-                    f"After layer {d}: period {len(counts)}, {counts.min()} to {counts.max()} paths",
-                    f"第 {d} 层之后：周期 {len(counts)}，路径数 {counts.min()} 到 {counts.max()}",
-                ),
-                w,
-                h + 4,
-            )
-            bar = w / len(shown)
-            for n, c in enumerate(shown):
-                tall = h * c / counts.max()
-                P.rect(
-                    n * bar + 0.5 * (bar > 4),
-                    h - tall,
-                    bar - (bar > 4),
-                    tall,
-                    style="first",
-                    name=f"d{d},{n}",
-                    on=[10000 * d + n],
-                    tip=Text(f"n ≡ {n % len(counts)}: {c} paths", f"n ≡ {n % len(counts)}：{c} 条路径"),
-                )
-            P.line(0, h, w, h, style="axis")
-            panels.append(P)
-        tower.show(*panels)
-
-    _draw()
+    tower.show(*views.tower(depths))
     tower
     return
 
@@ -464,35 +343,7 @@ def _(kind):
 
 @app.cell
 def _(board, plane, weights):
-    def _draw():
-        s = plane.stride
-        g = upweave.dc_gain(plane, weights)[..., 0, 0]
-        y = enlarged(plane, weights, np.ones((12, 12)))
-        middle = y[2 * s : 2 * s + 24, 2 * s : 2 * s + 24][: 8 * s, : 8 * s]
-        spread = float(np.abs(g).max()) or 1.0
-        side = 240 / len(middle)
-        W = Panel(Text("Weights", "权重"), 40 * len(weights) + 2, 40 * len(weights) + 2)
-        table(W, 1, 1, weights, 40, name="w", structure=np.ones(weights.shape, dtype=bool))
-        G = Panel(
-            Text("Gain of each phase", "各相位的增益"),
-            max(120, 56 * s + 2),
-            56 * s + 2,
-            note=Text("rows and columns: n mod s", "行与列：n mod s"),
-        )
-        table(G, 1, 1, g, 56, name="g", structure=np.ones(g.shape, dtype=bool))
-        low, high = min(0.0, float(g.min())), max(float(g.max()), 0.0)
-        Y = Panel(
-            Text("What a constant 1 becomes, inside", "常数 1 在内部变成什么"),
-            240,
-            240,
-            note=Text(f"black {show(low)}, white {show(high)}", f"黑 {show(low)}，白 {show(high)}"),
-        )
-        picture(Y, 0, 0, middle, side, limits=(low, high or spread), name="constant")
-        C = Panel(Text("The whole output, borders included", "整个输出，包括边界"), 240, 240)
-        picture(C, 0, 0, y, 240 / len(y), limits=(low, high or spread), name="whole")
-        board.show(W, G, Y, C)
-
-    _draw()
+    board.show(*views.board(plane, weights))
     board
     return
 
@@ -577,182 +428,37 @@ def _(snippets, spec):
 
 @app.cell
 def _():
-    both(
-        "## Exercises\n\nPaper helps. The answers are computed when you ask, not looked up.",
-        "## 练习\n\n可以动笔算一算。答案是在您提交时当场计算的，不是事先存好的。",
-    )
+    practice(paper=True)
     return
 
 
 @app.cell
 def _():
-    def _residues(answer: list[Fraction]) -> Verdict:
-        layer = upweave.ConvTranspose(5, 3, 1)
-        truth = upweave.coverage(layer).tolist()
-        if answer == truth:
-            return right(
-                "Taps 0 … 4 reach the residues t − 1 mod 3: 2, 0, 1, 2, 0.",
-                "抽头 0 … 4 到达余数 t − 1 mod 3：2、0、1、2、0。",
-            )
-        if len(answer) != 3:
-            return wrong(
-                "Three numbers, for the outputs n mod 3 = 0, 1, 2.", "请填三个数，对应 n mod 3 = 0、1、2 的输出。"
-            )
-        if sum(answer) != 5:
-            return wrong(
-                f"Every tap reaches exactly one residue, so the counts add up to k = 5; yours add up to {show(sum(answer))}.",
-                f"每个抽头恰好到达一个余数，所以三个数之和是 k = 5；您填的和是 {show(sum(answer))}。",
-            )
-        if sorted(answer) == sorted(truth):
-            return wrong(
-                "The right counts at the wrong residues: the padding moves tap t to t − p.",
-                "数值对了，但余数的位置不对：填充把抽头 t 移到 t − p。",
-            )
-        return wrong(
-            "With ρ = k mod s = 2, two residues have one tap more than the third.",
-            "ρ = k mod s = 2，两个余数比另一个多一个抽头。",
-        )
-
-    exercise(
-        "residues",
-        Text(
-            "k = 5, s = 3, p = 1. What is the coverage of the outputs with n mod 3 = 0, 1, 2, far from the border? *(three numbers)*",
-            "k = 5、s = 3、p = 1。远离边界时，n mod 3 = 0、1、2 的输出的覆盖数各是多少？*（三个数）*",
-        ),
-        _residues,
-        kind="numbers",
-    )
+    exercises.residues()
     return
 
 
 @app.cell
 def _():
-    _LAYERS = {
-        "a": upweave.ConvTranspose(6, 4, 1),
-        "b": upweave.ConvTranspose(4, 2, 3, 0, 2),
-        "c": upweave.ConvTranspose(6, 3, 2, 1, 2),
-        "d": upweave.ConvTranspose(7, 2, 3, 1),
-    }
-
-    def _even(answer: str) -> Verdict:
-        counts, V = upweave.coverage(_LAYERS[answer]), upweave.coverage_variance(_LAYERS[answer])
-        if V == 0:
-            return right(
-                f"Its counts are {show(counts)}: gcd(2, 3) = 1, so the dilated taps still visit every residue, in another order.",
-                f"它的覆盖数是 {show(counts)}：gcd(2, 3) = 1，所以膨胀后的抽头仍然轮流到达每个余数，只是次序不同。",
-            )
-        return wrong(
-            f"Its counts are {show(counts)}, of variance {show(V)}.", f"它的覆盖数是 {show(counts)}，方差为 {show(V)}。"
-        )
-
-    exercise(
-        "even",
-        Text("Which of these layers has an even coverage in its interior?", "下面哪一层在内部的覆盖是均匀的？"),
-        _even,
-        kind="choice",
-        options={n: same(f"k = {a.kernel}, s = {a.stride}, d = {a.dilation}") for n, a in _LAYERS.items()},
-    )
+    exercises.even()
     return
 
 
 @app.cell
 def _():
-    def _gaps(answer: Fraction) -> Verdict:
-        layer = upweave.ConvTranspose(99, 6, 0, 0, 4)
-        (truth,) = upweave.gaps(layer)
-        if answer == truth:
-            return right(
-                "4·t mod 6 is 0, 4, 2, 0 …: of six residues the three even ones. A hundred taps more change nothing.",
-                "4·t mod 6 依次是 0、4、2、0……：六个余数中只有三个偶数。再多一百个抽头也无济于事。",
-            )
-        if answer == 0:
-            return wrong(
-                "So large a kernel fills everything only if gcd(d, s) = 1. Write down 4·t mod 6 for a few t.",
-                "只有 gcd(d, s) = 1 时，这么大的核才能填满。请写出几个 4·t mod 6。",
-            )
-        return wrong(
-            "Count the values that 4·t mod 6 takes; the other residues stay empty.",
-            "数一数 4·t mod 6 能取多少个值，其余的余数都是空的。",
-        )
-
-    exercise(
-        "gaps",
-        Text(
-            "k = 99, s = 6, d = 4. How many of every six outputs get nothing at all?",
-            "k = 99、s = 6、d = 4。每六个输出中有几个什么也得不到？",
-        ),
-        _gaps,
-    )
+    exercises.gaps()
     return
 
 
 @app.cell
 def _():
-    def _two(answer: Fraction) -> Verdict:
-        one = upweave.phase_bank(upweave.ConvTranspose(3, 2))
-        counts = upweave.coverage(one @ one)
-        truth = Fraction(int(counts.max()), int(counts.min())) ** 2
-        if answer == truth:
-            return right(
-                f"On one axis the counts are {show(counts)}, a ratio of {show(Fraction(int(counts.max()), int(counts.min())))}; the plane squares it.",
-                f"一维上的路径数是 {show(counts)}，比值为 {show(Fraction(int(counts.max()), int(counts.min())))}；二维要平方。",
-            )
-        if answer == 16:
-            return wrong(
-                "Not 4 · 4: the most paths of the second layer come from two *different* outputs of the first, not both of the strongest kind.",
-                "不是 4 · 4：第二层路径最多的输出来自第一层两个*不同*的输出，它们不会都是最强的那种。",
-            )
-        if answer * answer == truth:
-            return wrong("That is one axis. In the plane counts multiply.", "这是一维的比值；二维中覆盖数相乘。")
-        return wrong(
-            "After one layer a line reads 1, 2, 1, 2 … The next layer's even outputs copy one of them, its odd ones add two neighbours (or the reverse).",
-            "一层之后一行是 1、2、1、2……下一层的奇数（或偶数）输出照抄其中一个，另一类输出把两个相邻的相加。",
-        )
-
-    exercise(
-        "two",
-        Text(
-            "Two layers k = 3, s = 2 behind each other, in the plane. How many times as many paths reach the most covered output as the least?",
-            "两个 k = 3、s = 2 的层前后相接，在二维中。到达覆盖最多的输出的路径数是覆盖最少的几倍？",
-        ),
-        _two,
-    )
+    exercises.two()
     return
 
 
 @app.cell
 def _():
-    def _decibels(answer: Fraction) -> Verdict:
-        layer = upweave.ConvTranspose((5, 5), 2, 2, 1)
-        w = np.random.default_rng(1).standard_normal((128, 128, 5, 5))
-        found = upweave.gain_imbalance(layer, w).per_phase
-        measured = float(found.max() - found.min())
-        counts = upweave.coverage(layer)
-        ratio = counts.max() / counts.min()
-        if abs(float(answer) - 10 * math.log10(ratio)) < 0.15:
-            return right(
-                f"9 taps against 4: 10·log₁₀(9/4). A draw of 128 × 128 channels just now gave {show(measured)} dB.",
-                f"9 个抽头对 4 个：10·log₁₀(9/4)。刚才抽取的 128 × 128 通道给出 {show(measured)} dB。",
-            )
-        if abs(float(answer) - 20 * math.log10(ratio)) < 0.15:
-            return wrong(
-                f"So it is for equal weights. Random ones add up in power; measured just now: {show(measured)} dB.",
-                f"那是权重相等的情形。随机权重按功率相加；刚才实测：{show(measured)} dB。",
-            )
-        return wrong(
-            "The variance of a sum of T independent weights is T times that of one. Which T has the strongest phase, which the weakest?",
-            "T 个独立权重之和的方差是单个权重的 T 倍。最强的相位 T 是多少，最弱的呢？",
-        )
-
-    exercise(
-        "decibels",
-        Text(
-            "k = 5, s = 2 in the plane, freshly drawn weights of many channels. By how many decibels does the strongest phase "
-            "answer a constant more strongly than the weakest? *(to 0.1 dB)*",
-            "二维的 k = 5、s = 2，许多通道的权重刚刚随机初始化。对常数输入，最强的相位比最弱的强多少分贝？*（精确到 0.1 dB）*",
-        ),
-        _decibels,
-    )
+    exercises.decibels()
     return
 
 

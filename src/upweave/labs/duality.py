@@ -10,37 +10,29 @@ app = marimo.App(
 )
 
 with app.setup:
-    from fractions import Fraction
-
     import marimo as mo
     import numpy as np
 
     import upweave
+    from upweave.labs.exercises import duality as exercises
     from upweave.labs.kit import (
         Choice,
         Numbers,
-        Panel,
         Preset,
         Slider,
         Text,
-        Verdict,
         both,
         closing,
         code,
         controls,
-        exercise,
         figure,
         formula,
         number,
         opening,
-        paths,
+        practice,
         refusal,
-        right,
-        row,
-        show,
-        table,
-        wrong,
     )
+    from upweave.labs.views import duality as views
     from upweave.testing import dot_test
     from upweave.theory.adjoint import adjoint
 
@@ -143,71 +135,7 @@ def _(H, problem, spec, w):
 
 @app.cell
 def _(H, problem, spec, sums, w, wires):
-    def _draw():
-        found = paths(spec, H)
-        x, g, y, gx, gw = (sums[n] for n in ("x", "g", "y", "gx", "gw"))
-        side, gap = 34, 84
-        widest = max(len(x), len(y))
-        left = 62
-        wide = Panel(
-            Text("Inputs above, outputs below, a wire for every product", "上为输入，下为输出，每根连线是一次乘法"),
-            left + side * widest + 2,
-            4 * side + gap + 12,
-        )
-        x0 = left + (widest - len(x)) * side / 2
-        y0 = left + (widest - len(y)) * side / 2
-        top, bottom = 2 * side + 4, 2 * side + 4 + gap
-
-        def term(j, *which):
-            each = {
-                "x": show(x[found.inputs[j]]),
-                "w": show(w[found.taps[j]]),
-                "g": show(g[found.outputs[j]]),
-            }
-            return "·".join(each[n] for n in which)
-
-        def total(name, these, value, *which):
-            return f"{name} = {' + '.join(term(j, *which) for j in these) or '0'} = {show(value)}"
-
-        for j, (i, n) in enumerate(zip(found.inputs, found.outputs, strict=True)):
-            wide.line(x0 + (i + 0.5) * side, top, y0 + (n + 0.5) * side, bottom, style="wire", on=[j], name=f"p{i},{n}")
-        lines = (
-            ("x", x, x0, 1, found.of_input, lambda i: f"x[{i}] = {show(x[i])}"),
-            (
-                "gx",
-                gx,
-                x0,
-                1 + side,
-                found.of_input,
-                lambda i: total(f"∂𝓛/∂x[{i}]", found.of_input(i), gx[i], "w", "g"),
-            ),
-            ("y", y, y0, bottom, found.of_output, lambda n: total(f"y[{n}]", found.of_output(n), y[n], "x", "w")),
-            ("g", g, y0, bottom + side, found.of_output, lambda n: f"g[{n}] = ∂𝓛/∂y[{n}] = {show(g[n])}"),
-        )
-        for name, values, at, level, on, tip in lines:
-            row(wide, at, level, values, side, name=name, on=on, tip=tip)
-        for level, label in ((1, "x"), (1 + side, "∂𝓛/∂x"), (bottom, "y"), (bottom + side, "g")):
-            wide.text(left - 10, level + side / 2, label, anchor="end", style="soft")
-        narrow = Panel(Text("Weights", "权重"), 62 + side * len(w) + 2, 2 * side + 2)
-        row(narrow, 62, 1, w, side, name="w", on=found.of_tap, tip=lambda t: f"w[{t}] = {show(w[t])}")
-        row(
-            narrow,
-            62,
-            1 + side,
-            gw,
-            side,
-            name="gw",
-            on=found.of_tap,
-            tip=lambda t: total(f"∂𝓛/∂w[{t}]", found.of_tap(t), gw[t], "x", "g"),
-        )
-        narrow.text(52, 1 + side / 2, "w", anchor="end", style="soft")
-        narrow.text(52, 1 + 1.5 * side, "∂𝓛/∂w", anchor="end", style="soft")
-        wires.show(wide, narrow)
-
-    if problem is None:
-        _draw()
-    else:
-        wires.refuse(problem)
+    wires.show_unless(problem, lambda: views.wires(spec, H, w, sums))
     wires
     return
 
@@ -405,70 +333,10 @@ def _():
 
 @app.cell
 def _(learner, learning):
-    def _draw(up, n):
-        found = paths(up, n)
-        s, k, p = up.stride, up.kernel, up.padding
-        long = found.shape[0]
-        x = np.arange(1.0, n + 1)
-        g = np.resize([1.0, 2.0, -1.0], long)
-        gw = upweave.weight_gradient(up, x, g)
-        side, left = 34, 66
-        signal = Panel(Text("Input x", "输入 x"), side * n + 2, side + 2)
-        row(signal, 1, 1, x, side, name="a", on=found.of_input, tip=lambda i: f"x[{i}] = {show(x[i])}")
-        most = -(-k // s)
-        kernel = Panel(
-            Text("∂𝓛/∂w, tap by tap, a row for each phase", "∂𝓛/∂w 的各抽头，每个相位一行"),
-            left + side * most + 2,
-            (side + 8) * s,
-        )
-        grads = Panel(
-            Text("Upstream gradient g, a row for each phase", "上游梯度 g，每个相位一行"),
-            left + side * -(-long // s) + 2,
-            (side + 8) * s,
-        )
-
-        def tap(t):
-            terms = [f"{show(x[found.inputs[j]])}·{show(g[found.outputs[j]])}" for j in found.of_tap(t)]
-            return f"∂𝓛/∂w[{t}] = {' + '.join(terms) or '0'} = {show(gw[t])}"
-
-        for r in range(s):
-            level = 1 + r * (side + 8)
-            label = Text(f"phase {r}", f"相位 {r}")
-            for panel in (kernel, grads):
-                panel.text(left - 8, level + side / 2, label, anchor="end", style="soft")
-            # no cropping moves a tap's phase: (t − p) mod s
-            members = [t for t in range(k) if (t - p) % s == r]
-            for a, t in enumerate(members):
-                row(
-                    kernel,
-                    left + a * side,
-                    level,
-                    [gw[t]],
-                    side,
-                    name=f"t{t}:",
-                    on=lambda _, t=t: found.of_tap(t),
-                    tip=lambda _, t=t: tap(t),
-                )
-            for a, m in enumerate(range(r, long, s)):
-                row(
-                    grads,
-                    left + a * side,
-                    level,
-                    [g[m]],
-                    side,
-                    name=f"g{m}:",
-                    on=lambda _, m=m: found.of_output(m),
-                    tip=lambda _, m=m: f"g[{m}] = {show(g[m])}",
-                )
-        learning.show(signal, kernel, grads)
-
     _v = learner.values
     _up = upweave.ConvTranspose(int(_v["k"]), int(_v["s"]), int(_v["p"]))
     _why = refusal(_up, int(_v["H"]))
-    if _why is None:
-        _draw(_up, int(_v["H"]))
-    else:
-        learning.refuse(_why)
+    learning.show_unless(_why, lambda: views.learning(_up, int(_v["H"])))
     learning
     return
 
@@ -534,33 +402,10 @@ def _():
 
 @app.cell
 def _(reading, returned):
-    def _draw(conv, size):
-        up = adjoint(conv, size)
-        small = upweave.output_size(conv, size)
-        counts = upweave.coverage_line(up, (small, small))
-        side = 24
-        map_ = Panel(
-            Text("Taps that bring each pixel its gradient", "每个像素的梯度所经过的抽头数"),
-            side * size + 2,
-            side * size + 2,
-        )
-        table(
-            map_,
-            1,
-            1,
-            counts.astype(float),
-            side,
-            name="m",
-            structure=np.ones(counts.shape, dtype=bool),
-            on=lambda r, c: [r * size + c],
-            tip=lambda r, c: Text(f"pixel ({r}, {c}): {counts[r, c]} taps", f"像素 ({r}, {c})：{counts[r, c]} 个抽头"),
-        )
-        returned.show(map_)
-        return up
-
     _v = reading.values
     strided = upweave.Conv(int(_v["k"]), int(_v["s"]), int(_v["p"]))
-    returning = _draw(strided, 12)
+    returning = adjoint(strided, 12)
+    returned.show(*views.returned(returning, strided, 12))
     returned
     return returning, strided
 
@@ -632,164 +477,31 @@ def _(H, problem, snippets, spec):
 
 @app.cell
 def _():
-    both(
-        "## Exercises\n\nThe answers are computed when you ask, not looked up.",
-        "## 练习\n\n答案是在您提交时当场计算的，不是事先存好的。",
-    )
+    practice()
     return
 
 
 @app.cell
 def _():
-    def _gradient(answer: list[Fraction]) -> Verdict:
-        w, g = np.array([2.0, -1.0, 3.0]), np.array([1.0, 0.0, 2.0])
-        A = upweave.matrix(upweave.Conv(3, 2, 1), 5, w.reshape(1, 1, -1))
-        truth = (A.T @ g).tolist()
-        given = [float(a) for a in answer]
-        if given == truth:
-            return right(
-                "Each g[n] stamps (2, −1, 3), times itself, from position 2n − 1 on.",
-                "每个 g[n] 从位置 2n − 1 起，把自己乘以 (2, −1, 3) 盖上去。",
-            )
-        if len(given) != len(truth):
-            return wrong(
-                f"The gradient is as long as x: {len(truth)} numbers.", f"梯度与 x 等长：共 {len(truth)} 个数。"
-            )
-        flipped = upweave.matrix(upweave.Conv(3, 2, 1), 5, w[::-1].reshape(1, 1, -1)).T @ g
-        if given == flipped.tolist():
-            return wrong(
-                "The kernel is turned round. Stamping uses it as it is; it is only when stamps are read as a sum over "
-                "*inputs* that a flip appears.",
-                "核被翻转了。盖章用的就是原来的核；只有改写成对**输入**的求和时才会出现翻转。",
-            )
-        at = next(i for i, (a, t) in enumerate(zip(given, truth, strict=True)) if a != t)
-        return wrong(
-            f"Look at x[{at}]: which pairs (n, t) have 2n + t − 1 = {at}? Sum w[t]·g[n] over them.",
-            f"看 x[{at}]：哪些 (n, t) 满足 2n + t − 1 = {at}？对它们求 w[t]·g[n] 之和。",
-        )
-
-    exercise(
-        "gradient",
-        Text(
-            "y = conv(x) with w = (2, −1, 3), s = 2, p = 1 and five inputs. The upstream gradient is g = (1, 0, 2). What is "
-            "∂𝓛/∂x? *(five numbers)*",
-            "y = conv(x)，w = (2, −1, 3)，s = 2，p = 1，输入长度为 5。上游梯度 g = (1, 0, 2)。∂𝓛/∂x 是什么？*（五个数）*",
-        ),
-        _gradient,
-        kind="numbers",
-        hint=Text("Transposed convolution of g: stamp, add, crop.", "对 g 做转置卷积：盖章、相加、裁剪。"),
-    )
+    exercises.gradient()
     return
 
 
 @app.cell
 def _():
-    def _sees(answer: list[Fraction]) -> Verdict:
-        found = paths(upweave.ConvTranspose(4, 2, 1), 4)
-        truth = sorted(found.outputs[j] for j in found.of_tap(0))
-        given = sorted(int(a) for a in answer if a.denominator == 1)
-        if given == truth and len(answer) == len(truth):
-            return right(
-                "s·i + 0 − 1 for i = 1, 2, 3. Input 0 would land on −1, which the padding cuts off; all are odd.",
-                "即 i = 1、2、3 时的 s·i + 0 − 1。输入 0 会落在 −1，被填充裁掉了；这些位置全是奇数。",
-            )
-        low, high = min(given, default=0), max(given, default=0)
-        if low < 0 or high >= found.shape[0]:
-            return wrong(
-                f"There are {found.shape[0]} outputs, 0 to {found.shape[0] - 1}; what lands outside is cut off.",
-                f"输出共有 {found.shape[0]} 个，编号 0 到 {found.shape[0] - 1}；落在外面的会被裁掉。",
-            )
-        if any(n % 2 != truth[0] % 2 for n in given):
-            return wrong(
-                "Two of these are neighbours' phases: a tap sees one phase, and s·i + 0 − 1 is always odd.",
-                "这里混进了别的相位：一个抽头只看一个相位，而 s·i + 0 − 1 总是奇数。",
-            )
-        return wrong("Put every i from 0 to 3 into n = 2i + 0 − 1.", "把 0 到 3 的每个 i 代入 n = 2i + 0 − 1。")
-
-    exercise(
-        "sees",
-        Text(
-            "A transposed convolution has k = 4, s = 2, p = 1 and four inputs. Which samples n of the upstream gradient "
-            "take part in ∂𝓛/∂w[0]? *(all n)*",
-            "一个转置卷积的 k = 4、s = 2、p = 1，输入长度为 4。上游梯度的哪些样本 n 参与 ∂𝓛/∂w[0]？*（所有的 n）*",
-        ),
-        _sees,
-        kind="numbers",
-    )
+    exercises.sees()
     return
 
 
 @app.cell
 def _():
-    def _shortcut(answer: Fraction) -> Verdict:
-        counts = upweave.coverage(adjoint(upweave.Conv(1, 2)))
-        truth = Fraction(int((counts > 0).sum()), len(counts)) ** 2
-        if answer == truth:
-            return right(
-                f"Along one axis {show(counts)}: every second sample. In two dimensions a quarter is read; the rest of the "
-                "block's gradient comes through its other branch.",
-                f"单轴上是 {show(counts)}：每两个样本读一个。二维时只读四分之一；该残差块其余的梯度要靠另一个分支。",
-            )
-        if answer == Fraction(1, 2):
-            return wrong("That holds along one axis; the map has two.", "这是单轴的情形；特征图有两个轴。")
-        if answer == 1 - truth:
-            return wrong("These are the pixels that get none.", "这是得不到梯度的像素所占的比例。")
-        return wrong(
-            "Cᵀ of a 1×1 kernel with stride 2 puts one value into each 2×2 block.",
-            "步长为 2 的 1×1 核，其 Cᵀ 在每个 2×2 块里只放一个值。",
-        )
-
-    exercise(
-        "shortcut",
-        Text(
-            "The shortcut of a ResNet block that halves the map is a 1×1 convolution with stride 2. To what share of the "
-            "pixels does *it* return a gradient? *(a fraction)*",
-            "把特征图减半的 ResNet 残差块，其捷径分支是步长为 2 的 1×1 卷积。**它**会把梯度回传给多大比例的像素？*（一个分数）*",
-        ),
-        _shortcut,
-    )
+    exercises.shortcut()
     return
 
 
 @app.cell
 def _():
-    def _double(answer: str) -> Verdict:
-        # ⟨v, Cᵀ(w)·g⟩ is linear in g: its slope in each g[n], measured, against the three candidates
-        conv = upweave.Conv(3, 2, 1)
-        w, v = np.array([2.0, -1.0, 3.0]), np.array([1.0, 3.0, 0.0, -2.0, 1.0])
-        C = upweave.matrix(conv, 5, w.reshape(1, 1, -1)).toarray()
-        slope = np.array([v @ (C.T @ e) for e in np.eye(3)])
-        flipped = upweave.matrix(conv, 5, w[::-1].reshape(1, 1, -1)).toarray()
-        candidates = {
-            "conv": C @ v,
-            "flipped": flipped @ v,
-            "transposed": (upweave.matrix(adjoint(conv, 5), 5, w.reshape(1, 1, -1)) @ v)[:3],
-        }
-        if np.allclose(candidates[answer], slope):
-            return right(
-                f"Measured slope {show(slope)}, and C·v is the same: forward, backward, forward.",
-                f"测得的斜率是 {show(slope)}，与 C·v 相同：前向、反向、又是前向。",
-            )
-        return wrong(
-            f"Tried on an example: the measured slope is {show(slope)}, this would give {show(candidates[answer])}.",
-            f"举例一试：测得的斜率是 {show(slope)}，而这个选项会给出 {show(candidates[answer])}。",
-        )
-
-    exercise(
-        "double",
-        Text(
-            "A gradient penalty differentiates ∂𝓛/∂x = Cᵀ·g of a convolution once more. Which layer maps a direction v to the "
-            "derivative of ⟨v, ∂𝓛/∂x⟩ with respect to g?",
-            "梯度惩罚要对卷积的 ∂𝓛/∂x = Cᵀ·g 再求一次导。哪种层把方向 v 映射为 ⟨v, ∂𝓛/∂x⟩ 对 g 的导数？",
-        ),
-        _double,
-        kind="choice",
-        options={
-            "transposed": Text("The transposed convolution once more.", "再做一次转置卷积。"),
-            "conv": Text("The convolution itself, with the same weights.", "卷积本身，权重不变。"),
-            "flipped": Text("The convolution with its kernel flipped.", "核翻转后的卷积。"),
-        },
-    )
+    exercises.double()
     return
 
 

@@ -28,6 +28,7 @@ with app.setup:
         closing,
         code,
         controls,
+        facts,
         figure,
         number,
         opening,
@@ -35,6 +36,7 @@ with app.setup:
         same,
         show,
         stretch,
+        transposed,
     )
     from upweave.labs.views import bank, line, models, plane, stack, study
     from upweave.labs.views.presets import KNOWN
@@ -81,8 +83,10 @@ def _():
         Choice("signal", Text("signal", "信号"), study.SIGNALS, "ramp"),
         Switch("own", Text("columns differ from rows (2 axes)", "列与行不同（二维）")),
     )
+    # A cell that names `layer` runs when a reader moves a slider; one that names its widget may move them itself.
+    sliders = layer.widget
     layer
-    return (layer,)
+    return layer, sliders
 
 
 @app.cell
@@ -95,7 +99,8 @@ def _():
         Slider("dc", Text("dilation d", "膨胀 d"), 1, 3, 1),
         Slider("Hc", Text("input H", "输入长度 H"), 1, 16, 6),
     )
-    return (columns,)
+    column_sliders = columns.widget
+    return column_sliders, columns
 
 
 @app.cell
@@ -173,23 +178,23 @@ def _(found, picker):
 
 
 @app.cell
-def _(columns, found, layer, picker):
-    # The sliders go to the layer that was picked; cells that name `weights` run after them.
+def _(column_sliders, found, picker, sliders):
+    # The sliders go to the layer that was picked, once; cells that name `weights` run after them.
     weights = None
     if picker.values["layer"]:
         _layer = found[int(picker.values["layer"])]
         _rows, _columns = _layer.numbers[0], _layer.numbers[-1]
         weights = _layer.weights
-        layer.values = {
-            **layer.values,
+        sliders.values = {
+            **sliders.values,
             **_rows,
-            "H": min(layer.values["H"], 8),
+            "H": min(sliders.values["H"], 8),
             "axes": str(len(_layer.numbers)),
             "own": _rows != _columns,
             "kernel": "triangle" if weights is None else "model",
             "preset": "",
         }
-        columns.values = {**columns.values, **{f"{n}c": v for n, v in _columns.items()}}
+        column_sliders.values = {**column_sliders.values, **{f"{n}c": v for n, v in _columns.items()}}
     return (weights,)
 
 
@@ -234,79 +239,73 @@ def _(pictures, problem, scrub, seen):
         view = scrub.values["view"]
         stretch(scrub, "step", views.steps(seen, view) - 1)
         panels = views.layer_panels(seen, view, scrub.values["step"])
-        for axis in range(
-            1 if seen.rank == 1 or (seen.axes[0] == seen.axes[1] and seen.size[0] == seen.size[1]) else 2
-        ):
+        for axis in range(1 if seen.is_square else 2):
             panels += [
                 bank.coverage_panel(seen, axis),
                 bank.phases_panel(seen, axis),
                 bank.grid_panel(seen, axis),
                 bank.spectrum_panel(seen, axis),
             ]
-        pictures.show(*panels)
+        return panels
 
-    # What a reader watches while a slider moves comes first: the cells below ask for `drawn` and so wait for it.
-    drawn = problem is None
-    if drawn:
-        _draw()
-    else:
-        pictures.refuse(problem)
+    # Of cells that can run, the one that stands higher runs first: what a reader watches comes before all below.
+    pictures.show_unless(problem, _draw)
     pictures
-    return (drawn,)
+    return
 
 
 @app.cell
-def _(drawn, layer, seen, weights):
-    mo.stop(not drawn)
+def _():
+    both("## In numbers", "## 数字")
+    return
+
+
+@app.cell
+def _(layer, seen, weights):
+    mo.stop(seen is None)
 
     def _numbers():
         spec, w = seen.spec, seen.weight
         counts = upweave.coverage(spec)
         gains = upweave.dc_gain(spec, w)[..., 0, 0]
-        rejection = upweave.image_rejection(spec, w).typical
-        shift = [a.shift_half_pixel for a in upweave.alignment(spec).axes]
-        shown = (
-            show
-            if seen.rank == 1
-            else lambda v: show(np.asarray(v).reshape(-1)) if np.size(v) <= 16 else f"{np.size(v)} …"
-        )
+        rejection = float(upweave.image_rejection(spec, w).typical)
+        shift = ", ".join(str(a.shift_half_pixel) for a in upweave.alignment(spec).axes)
         size = seen.out_size if seen.rank == 2 else seen.out_size[0]
-        rows = [
-            ("output size", "输出尺寸", number(size, "upweave.output_size")),
-            (
-                "taps an output gets, by residue",
-                "各余数类的覆盖数",
-                number(shown(counts), "upweave.coverage"),
+
+        def shown(values):
+            if seen.rank == 1:
+                return show(values)
+            return show(np.reshape(values, -1)) if np.size(values) <= 16 else f"{np.size(values)} …"
+
+        return facts(
+            [
+                (Text("output size", "输出尺寸"), number(size, "upweave.output_size")),
+                (
+                    Text("taps an output gets, by residue", "各余数类的覆盖数"),
+                    number(shown(counts), "upweave.coverage"),
+                ),
+                (
+                    Text("variance of the coverage", "覆盖数的方差"),
+                    number(upweave.coverage_variance(spec), "upweave.coverage_variance"),
+                ),
+                (Text("shift on the half-pixel grid", "相对半像素网格的偏移"), number(shift, "upweave.alignment")),
+                (Text("gain of each phase", "各相位的直流增益"), number(shown(gains), "upweave.dc_gain")),
+                (
+                    Text("images below the base band by", "镜像低于基带"),
+                    number(f"{show(rejection)} dB", "upweave.image_rejection"),
+                ),
+                (
+                    Text("multiplications, one channel", "乘法次数（单通道）"),
+                    number(upweave.multiplies(spec, 1, 1, seen.size), "upweave.multiplies"),
+                ),
+            ],
+            None
+            if study.kernel_used(layer.values["kernel"], seen.kernel.shape, weights) == layer.values["kernel"]
+            else Text(
+                "No layer of a model of this shape is open, so the triangle stands in.",
+                "没有打开这种形状的模型层，这里用三角形代替。",
             ),
-            (
-                "variance of the coverage",
-                "覆盖数的方差",
-                number(upweave.coverage_variance(spec), "upweave.coverage_variance"),
-            ),
-            (
-                "shift on the half-pixel grid",
-                "相对半像素网格的偏移",
-                number(", ".join(map(str, shift)), "upweave.alignment"),
-            ),
-            ("gain of each phase", "各相位的直流增益", number(shown(gains), "upweave.dc_gain")),
-            (
-                "images below the base band by",
-                "镜像低于基带",
-                number(f"{show(float(rejection))} dB", "upweave.image_rejection"),
-            ),
-            (
-                "multiplications, one channel",
-                "乘法次数（单通道）",
-                number(upweave.multiplies(spec, 1, 1, seen.size), "upweave.multiplies"),
-            ),
-        ]
-        used = study.kernel_used(layer.values["kernel"], seen.kernel.shape, weights)
-        en = "| | |\n|---|---|\n" + "\n".join(f"| {a} | {n} |" for a, _, n in rows)
-        zh = "| | |\n|---|---|\n" + "\n".join(f"| {b} | {n} |" for _, b, n in rows)
-        if used != layer.values["kernel"]:
-            en += "\n\nNo layer of a model of this shape is open, so the triangle stands in."
-            zh += "\n\n没有打开这种形状的模型层，这里用三角形代替。"
-        return both("## In numbers\n\n" + en, "## 数字\n\n" + zh)
+        )
 
     _numbers()
     return
@@ -339,11 +338,7 @@ def _():
             {
                 "this2": Text("the layer above, twice", "上面的层重复两次"),
                 "this3": Text("the layer above, three times", "上面的层重复三次"),
-                "dcgan": Text("DCGAN: k4 s2 p1, four times", "DCGAN：k4 s2 p1 四次"),
-                "cyclegan": Text("CycleGAN: k3 s2 p1 o1, twice", "CycleGAN：k3 s2 p1 o1 两次"),
-                "unet": Text("U-Net: k2 s2, three times", "U-Net：k2 s2 三次"),
-                "fcn": Text("FCN-8s: k4 s2, k4 s2", "FCN-8s：k4 s2、k4 s2"),
-                "hifigan": Text("HiFi-GAN V1: last two, k4 s2 p1", "HiFi-GAN V1：末两层 k4 s2 p1"),
+                **{name: title for name, (title, _) in stack.CHAINS.items()},
             },
             "this2",
         ),
@@ -360,35 +355,15 @@ def _():
 
 
 @app.cell
-def _(chain, cone, drawn, layer, weights):
-    def _stack():
-        v = layer.values
-        this = upweave.ConvTranspose(*(v[n] for n in "kspod"))
-        chains = {
-            "this2": (this,) * 2,
-            "this3": (this,) * 3,
-            "dcgan": (upweave.ConvTranspose(4, 2, 1),) * 4,
-            "cyclegan": (upweave.ConvTranspose(3, 2, 1, 1),) * 2,
-            "unet": (upweave.ConvTranspose(2, 2),) * 3,
-            "fcn": (upweave.ConvTranspose(4, 2),) * 2,
-            "hifigan": (upweave.ConvTranspose(4, 2, 1),) * 2,
-        }
-        return stack.Stack(chains[chain.values["chain"]], int(chain.values["length"]))
-
-    _ = drawn, weights  # after the pictures; and a layer picked from a model has moved the sliders
-    stacked = _stack()
-    _size, _why = stacked.size, None
-    for _layer in stacked.layers:
-        if _why is None and (_why := refusal(_layer, _size)) is None:
-            _size = upweave.output_size(_layer, _size)
-    stack_problem = _why
-    if _why is None and not stack.fits(stacked):
-        stack_problem = Text(
-            f"{stacked.sizes[-1]} outputs with so many ways to each are too many to draw; take fewer layers or inputs.",
-            f"{stacked.sizes[-1]} 个输出、路径太多，画不下；请减少层数或输入。",
-        )
+def _(chain, cone, layer, weights):
+    _ = weights  # a layer picked from a model has moved the sliders
+    _name = chain.values["chain"]
+    _this = transposed(layer.values)
+    _layers = stack.CHAINS[_name][1] if _name in stack.CHAINS else (_this,) * int(_name.removeprefix("this"))
+    stacked = stack.Stack(_layers, int(chain.values["length"]))
+    stack_problem = stack.why_not(stacked)
     if stack_problem is None:
-        cone.show(stack.cone_panel(stacked), stack.counts_panel(stacked))
+        cone.show_of(stacked, lambda: stack.panels(stacked))
     else:
         cone.refuse(stack_problem)
     cone
@@ -400,23 +375,25 @@ def _(stack_problem, stacked):
     mo.stop(stack_problem is not None)
     _counts = upweave.coverage(stacked.bank)
     _alignment = upweave.alignment(stacked.bank).axes[0]
-    both(
-        f"""
-        | | |
-        |---|---|
-        | sizes | {" → ".join(number(n, "upweave.output_size") for n in stacked.sizes)} |
-        | ways to an output, least and greatest | {number(int(_counts.min()), "upweave.coverage")} to {number(int(_counts.max()), "upweave.coverage")} |
-        | period of the pattern | {number(len(_counts), "upweave.coverage")} outputs |
-        | shift on the half-pixel grid | {number(_alignment.shift_half_pixel, "upweave.alignment")} |
-        """,
-        f"""
-        | | |
-        |---|---|
-        | 尺寸 | {" → ".join(number(n, "upweave.output_size") for n in stacked.sizes)} |
-        | 到一个输出的路径数，最少与最多 | {number(int(_counts.min()), "upweave.coverage")} 至 {number(int(_counts.max()), "upweave.coverage")} |
-        | 图样的周期 | {number(len(_counts), "upweave.coverage")} 个输出 |
-        | 相对半像素网格的偏移 | {number(_alignment.shift_half_pixel, "upweave.alignment")} |
-        """,
+    _least, _most, _period = (
+        number(n, "upweave.coverage") for n in (int(_counts.min()), int(_counts.max()), len(_counts))
+    )
+    facts(
+        [
+            (
+                Text("sizes", "尺寸"),
+                " → ".join(number(n, "upweave.output_size") for n in stacked.sizes),
+            ),
+            (
+                Text("ways to an output, least and greatest", "到一个输出的路径数，最少与最多"),
+                Text(f"{_least} to {_most}", f"{_least} 至 {_most}"),
+            ),
+            (Text("period of the pattern", "图样的周期"), Text(f"{_period} outputs", f"{_period} 个输出")),
+            (
+                Text("shift on the half-pixel grid", "相对半像素网格的偏移"),
+                number(_alignment.shift_half_pixel, "upweave.alignment"),
+            ),
+        ]
     )
     return
 
@@ -435,8 +412,8 @@ def _():
 
 
 @app.cell
-def _(drawn, seen, snippets):
-    mo.stop(not drawn)
+def _(seen, snippets):
+    mo.stop(seen is None)
     snippets.show(seen.spec, rank=seen.rank)
     return
 

@@ -90,8 +90,8 @@ def _part(output: Any, found: list[Widget]) -> str:
 
 
 def _state(widget: Widget) -> dict[str, Any]:
-    """The traits that the widget's script reads."""
-    own = {n for n in widget.trait_names(sync=True) if not n.startswith("_")}
+    """The traits that the widget's script reads: ours, not those that every widget has and that differ in every run."""
+    own = {n for n in widget.trait_names(sync=True) if not n.startswith("_")} - set(Widget.class_trait_names())
     return {n: v for n, v in widget.get_state().items() if n in own}
 
 

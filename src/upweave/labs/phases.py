@@ -17,36 +17,28 @@ with app.setup:
 
     import upweave
     from upweave.convert import boundary
+    from upweave.labs.exercises import phases as exercises
     from upweave.labs.kit import (
         Choice,
         Numbers,
-        Panel,
         Preset,
         Slider,
         Text,
-        Verdict,
-        axes,
         both,
         closing,
         code,
         controls,
-        curve,
-        exercise,
         figure,
         formula,
         number,
         opening,
-        paths,
+        practice,
         refusal,
-        right,
-        row,
-        short,
         show,
-        wrong,
     )
+    from upweave.labs.views import phases as views
     from upweave.labs.views.kernels import NAMES, Kernel, decibels, kernel, lines
     from upweave.rewrite.weights.pixel_shuffle import transposed_to_shuffle
-    from upweave.theory.spectrum import dtft, zero_insert
 
     TITLES = {
         "nearest": Text("nearest", "最近邻"),
@@ -141,91 +133,10 @@ def _():
 
 @app.cell
 def _(H, problem, spec, w, weaving, x):
-    def _draw():
-        s, k = spec.stride, len(w)
-        bank = upweave.phase_bank(spec, w.reshape(1, 1, -1))
-        # the same bank with weight t + 1 at tap t says which tap each entry is
-        tap = upweave.phase_bank(spec, np.arange(1.0, k + 1).reshape(1, 1, -1)).weights[:, 0, 0].astype(int) - 1
-        phase_of = {int(tap[r, j]): r for r, j in zip(*np.nonzero(bank.support), strict=True)}
-        table_of = paths(spec, H)
-        y = upweave.matrix(spec, H, w.reshape(1, 1, -1)) @ x
-
-        def cell(panel, left, top, side, value, phase, name, on, tip):
-            panel.rect(left, top, side, side, style=f"phase{phase}", name=name, on=on, tip=tip)
-            text = short(float(value))
-            if side >= 22:
-                panel.text(left + side / 2, top + side / 2, text, style="small" if len(text) > 4 or side < 30 else None)
-
-        side = min(38.0, 330 / k)
-        K = Panel(Text("Kernel w", "卷积核 w"), max(120, side * k + 2), side + 2)
-        for t in range(k):
-            cell(
-                K,
-                1 + t * side,
-                1,
-                side,
-                w[t],
-                phase_of[t],
-                f"w{t}",
-                table_of.of_tap(t) or [-1 - t],
-                f"w[{t}] = {show(w[t])}",
-            )
-
-        T, step = bank.axes[0].length, min(44.0, 260 / bank.axes[0].length)
-        F = Panel(Text("Phases: filters of the input", "相位：输入的滤波器"), 60 + step * T, 22 + 40 * s)
-        for j in range(T):
-            offset = bank.start[0] + j
-            F.text(
-                58 + j * step + step / 2,
-                8,
-                f"x[q{show(offset) if offset < 0 else f'+{offset}' if offset else ''}]",
-                style="small soft",
-            )
-        for r in range(s):
-            F.text(50, 22 + 40 * r + 18, Text(f"phase {r}", f"相位 {r}"), anchor="end", style="small")
-            for j in range(T):
-                if bank.support[r, j]:
-                    t = int(tap[r, j])
-                    cell(
-                        F,
-                        58 + j * step,
-                        22 + 40 * r,
-                        min(36.0, step - 2),
-                        w[t],
-                        r,
-                        f"f{r},{j}",
-                        table_of.of_tap(t) or [-1 - t],
-                        f"y[{s}q+{r}] ← w[{t}] · x[q{offset_text(bank.start[0] + j)}]",
-                    )
-
-        X = Panel(Text("Input x", "输入 x"), 34 * H + 2, 36)
-        row(X, 1, 1, x, 34, name="x", on=table_of.of_input, tip=lambda i: f"x[{i}] = {show(x[i])}")
-        wide = min(36.0, 620 / len(y))
-        Y = Panel(Text("Output y, woven", "编织而成的输出 y"), wide * len(y) + 2, wide + 20)
-        for n, value in enumerate(y):
-            terms = [f"{show(w[table_of.taps[j]])}·{show(x[table_of.inputs[j]])}" for j in table_of.of_output(n)]
-            cell(
-                Y,
-                1 + n * wide,
-                1,
-                wide,
-                value,
-                n % s,
-                f"y{n}",
-                table_of.of_output(n) or [-100 - n],
-                f"y[{n}] = {' + '.join(terms) or '0'} = {show(value)}",
-            )
-            if wide >= 16:
-                Y.text(1 + n * wide + wide / 2, wide + 11, str(n % s), style="small soft")
-        weaving.show(K, F, X, Y)
-
     def offset_text(offset):
         return show(offset) if offset < 0 else f"+{offset}" if offset else ""
 
-    if problem is None:
-        _draw()
-    else:
-        weaving.refuse(problem)
+    weaving.show_unless(problem, lambda: views.weaving(spec, H, w, x))
     weaving
     return
 
@@ -319,71 +230,7 @@ def _():
 
 @app.cell
 def _(problem, spec, spectra, tone, w):
-    def _draw():
-        s = spec.stride
-        layer_ = Kernel(spec, w)
-        f = Fraction(int(tone.values["f"]), 16)
-        found = lines(layer_, f)
-        omega = np.linspace(0, np.pi, 361)
-        # a long tone in a window, so that its spectrum is narrow peaks; what is drawn is its transform
-        n = np.arange(96)
-        window = np.hanning(len(n) + 2)[1:-1]
-        signal = window * np.cos(np.pi * float(f) * n)
-        before = np.abs(dtft(zero_insert(signal, s), omega))
-        h = upweave.impulse_response(spec, w.reshape(1, 1, -1))
-        response = np.abs(dtft(h.h.reshape(-1), omega, h.low[0]))
-        after = np.abs(dtft(np.convolve(zero_insert(signal, s), h.h.reshape(-1)), omega))
-        peak = float(before.max())
-        before, after = before / peak, after / peak
-        W, B = 300.0, (40.0, 8.0, 250.0, 130.0)
-        ticks = [(0.0, "0"), (1 / s, f"π/{s}"), (1.0, "π")]
-        if s > 2:
-            ticks.insert(2, (2 / s, f"2π/{s}"))
-        base = found[0].level if found[0].band == 0 else next(q.level for q in found if q.band == 0)
-
-        def panel(title, ys, dots, style, name, ideal=False):
-            unit = 1 if name == "u" else s
-            limit = max(1.2 * unit, 1.1 * float(np.max(ys)))
-            P = Panel(title, W, 168)
-            axes(P, B, (0, 1, 0, limit), ticks, [(0, "0"), (unit, "1" if unit == 1 else f"s = {s}")])
-            if ideal:
-                flat = upweave.ideal_lowpass(s, 720)[:361]
-                curve(P, B, np.arange(361) / 360, flat, (0, 1, 0, limit), style="dashed")
-            curve(P, B, omega / np.pi, ys, (0, 1, 0, limit), style=style)
-            for i, q in enumerate(found):
-                x_ = B[0] + float(q.at) * B[2]
-                y_ = B[1] + B[3] - min(1.0, dots(q) / limit) * B[3]
-                level = show(decibels(q.level, base)) if base else "—"
-                tip = (
-                    Text(
-                        f"the tone, at {q.at}·π: gain {show(q.level)}", f"单音本身，位于 {q.at}·π：增益 {show(q.level)}"
-                    )
-                    if q.band == 0
-                    else Text(
-                        f"image {q.band}, at {q.at}·π: gain {show(q.level)}, {level} dB against the tone",
-                        f"镜像 {q.band}，位于 {q.at}·π：增益 {show(q.level)}，相对单音 {level} dB",
-                    )
-                )
-                P.circle(x_, y_, 5, style="first" if q.band == 0 else "second", name=f"{name}{i}", on=[i], tip=tip)
-            return P
-
-        spectra.show(
-            panel(Text("After zero insertion, |X↑|", "插零之后 |X↑|"), before, lambda q: 1.0, "first", "u"),
-            panel(
-                Text("The kernel, |H|, and the ideal", "卷积核 |H| 与理想滤波器"),
-                response,
-                lambda q: q.level,
-                "first",
-                "h",
-                ideal=True,
-            ),
-            panel(Text("Output, |H·X↑|", "输出 |H·X↑|"), after, lambda q: q.level, "second", "o"),
-        )
-
-    if problem is None:
-        _draw()
-    else:
-        spectra.refuse(problem)
+    spectra.show_unless(problem, lambda: views.spectra(spec, w, Fraction(int(tone.values["f"]), 16)))
     spectra
     return
 
@@ -505,187 +352,37 @@ def _(problem, snippets, spec):
 
 @app.cell
 def _():
-    both(
-        "## Exercises\n\nPaper helps. The answers are computed when you ask, not looked up.",
-        "## 练习\n\n可以动笔算一算。答案是在您提交时当场计算的，不是事先存好的。",
-    )
+    practice(paper=True)
     return
 
 
 @app.cell
 def _():
-    def _phase(answer: list[Fraction]) -> Verdict:
-        layer_ = upweave.ConvTranspose(4, 2, 1)
-        bank = upweave.phase_bank(layer_, np.array([[[1.0, 2, 3, 4]]]))
-        truth, other = bank.weights[0, 0, 0].tolist(), bank.weights[1, 0, 0].tolist()
-        given = [float(a) for a in answer]
-        if given == [v for v in truth if v]:
-            return right(
-                "n = 2q = 2i + t − 1 leaves t = 1 for i = q and t = 3 for i = q − 1.",
-                "由 n = 2q = 2i + t − 1，i = q 时 t = 1，i = q − 1 时 t = 3。",
-            )
-        if given == [v for v in truth if v][::-1]:
-            return wrong(
-                "The right taps; but which of them meets the *earlier* input?", "抽头对了；但遇到*靠前*输入的是哪一个？"
-            )
-        if sorted(given) == sorted(v for v in other if v):
-            return wrong(
-                "That is the other phase: with p = 1 the even outputs meet the odd taps.",
-                "这是另一个相位：p = 1 时，偶数输出遇到的是奇数抽头。",
-            )
-        return wrong(
-            "Solve 2q = 2i + t − 1: t must be odd. Two taps remain.", "解 2q = 2i + t − 1：t 必须是奇数，剩下两个抽头。"
-        )
-
-    exercise(
-        "phase",
-        Text(
-            "w = (1, 2, 3, 4), s = 2, p = 1. The even outputs are y[2q] = a·x[q−1] + b·x[q]. What are a and b? *(two numbers)*",
-            "w = (1, 2, 3, 4)、s = 2、p = 1。偶数输出为 y[2q] = a·x[q−1] + b·x[q]。a 和 b 是多少？*（两个数）*",
-        ),
-        _phase,
-        kind="numbers",
-    )
+    exercises.phase()
     return
 
 
 @app.cell
 def _():
-    def _flat(answer: Fraction) -> Verdict:
-        layer_, weight_ = upweave.ConvTranspose(3, 2, 1), np.array([[[1.0, float(answer), 3.0]]])
-        gains = upweave.dc_gain(layer_, weight_).reshape(-1)
-        if upweave.is_dc_flat(layer_, weight_):
-            return right(
-                f"Gains {show(gains)}: the coverage is 1 and 2, and yet a constant stays a constant.",
-                f"增益为 {show(gains)}：覆盖数是 1 和 2，常数却仍是常数。",
-            )
-        return wrong(f"Then the phases have the gains {show(gains)}.", f"这样两个相位的增益是 {show(gains)}。")
-
-    exercise(
-        "flat",
-        Text(
-            "k = 3, s = 2: the coverage is uneven. Which a makes w = (1, a, 3) free of a checkerboard for constants?",
-            "k = 3、s = 2：覆盖不均匀。a 取多少时，w = (1, a, 3) 对常数输入没有棋盘？",
-        ),
-        _flat,
-    )
+    exercises.flat()
     return
 
 
 @app.cell
 def _():
-    def _images(answer: list[Fraction]) -> Verdict:
-        s, f = 3, Fraction(1, 2)
-        tone_ = np.cos(np.pi * float(f) * np.arange(48))
-        spectrum = np.abs(np.fft.rfft(zero_insert(tone_, s)))
-        at = {Fraction(2 * int(m), s * 48) for m in (spectrum > 1e-6 * spectrum.max()).nonzero()[0]}
-        base = f / s
-        if set(answer) == at - {base}:
-            return right(
-                "The whole circle repeats every 2π/3: ±1/6 around 2/3, that is 1/2 and 5/6.",
-                "整个圆周每 2π/3 重复一次：2/3 两侧 ±1/6，即 1/2 和 5/6。",
-            )
-        if base in answer:
-            return wrong(f"{base}·π is the tone itself, not an image.", f"{base}·π 是单音本身，不是镜像。")
-        missing = [a for a in answer if a not in at]
-        if missing:
-            return wrong(
-                f"There is nothing at {show([str(a) for a in missing])}·π. First squeeze the tone by 3, then look on both sides of 2π/3.",
-                f"{show([str(a) for a in missing])}·π 处什么也没有。先把单音的频率压缩 3 倍，再看 2π/3 的两侧。",
-            )
-        return wrong("Right so far, but there is another.", "目前都对，但还有一个。")
-
-    exercise(
-        "images",
-        Text(
-            "s = 3, and the input is a tone of ω₀ = π/2. At which frequencies between 0 and π of the *output* grid are its images? "
-            "*(in multiples of π, all of them)*",
-            "s = 3，输入是 ω₀ = π/2 的单音。在*输出*网格的 0 到 π 之间，它的镜像位于哪些频率？*（以 π 为单位，全部写出）*",
-        ),
-        _images,
-        kind="numbers",
-    )
+    exercises.images()
     return
 
 
 @app.cell
 def _():
-    def _better(answer: list[Fraction]) -> Verdict:
-        layer_ = upweave.ConvTranspose(4, 2, 1)
-        linear = kernel("linear", 2)
-        bar = upweave.image_rejection(linear.spec, linear.weight.reshape(1, 1, -1)).typical
-        if len(answer) != 4:
-            return wrong("Four weights, please.", "请填四个权重。")
-        weight_ = np.array([[[float(a) for a in answer]]])
-        if not weight_.any():
-            return wrong("A kernel of zeros has no images, but no picture either.", "全零的核没有镜像，但也没有图像。")
-        gains, found = upweave.dc_gain(layer_, weight_).reshape(-1), upweave.image_rejection(layer_, weight_).typical
-        if not upweave.is_dc_flat(layer_, weight_):
-            return wrong(
-                f"Its phases have the gains {show(gains)}: a constant becomes a checkerboard.",
-                f"它的两个相位的增益是 {show(gains)}：常数会变成棋盘。",
-            )
-        if found <= bar:
-            return wrong(
-                f"Constants stay constant; the rejection is {show(found)} dB, linear interpolation has {show(bar)} dB.",
-                f"常数保持不变；但镜像抑制为 {show(found)} dB，而线性插值有 {show(bar)} dB。",
-            )
-        return right(
-            f"{show(found)} dB. Linear interpolation is no optimum: it also keeps ramps, which costs rejection.",
-            f"{show(found)} dB。线性插值并非最优：它还要保持斜坡不变，这要牺牲镜像抑制。",
-        )
-
-    exercise(
-        "better",
-        Text(
-            "Find four weights for s = 2, p = 1 that keep a constant free of a checkerboard **and** reject images better than linear "
-            "interpolation, (1, 3, 3, 1)/4, does. *(four numbers; there are many answers)*",
-            "s = 2、p = 1，请找出四个权重：既让常数没有棋盘，**又**比线性插值 (1, 3, 3, 1)/4 更好地抑制镜像。*（四个数；答案有很多）*",
-        ),
-        _better,
-        kind="numbers",
-        hint=Text(
-            "Stay symmetric, keep g₀ = g₁, and make the outer weights larger or smaller.",
-            "保持对称和 g₀ = g₁，把外侧的权重改大或改小试试。",
-        ),
-    )
+    exercises.better()
     return
 
 
 @app.cell
 def _():
-    def _shuffle(answer: str) -> Verdict:
-        layer_ = upweave.ConvPixelShuffle((3, 3), 2, 1)
-        weight_ = np.random.default_rng(5).standard_normal((4, 1, 3, 3))
-        gains = upweave.dc_gain(layer_, weight_).reshape(-1)
-        even, apart = upweave.coverage_variance(layer_) == 0, upweave.gain_imbalance(layer_, weight_).deviation
-        holds = {"even": even and apart < 1e-6, "four": even and apart > 1e-6, "odd": not even}
-        if holds[answer]:
-            return right(
-                f"A draw just now: gains {show(gains)}. The coverage is even, the weights are not. ICNR starts them equal.",
-                f"刚才抽取的一组：增益 {show(gains)}。覆盖是均匀的，权重却不是。ICNR 让它们从相等开始。",
-            )
-        return wrong(
-            f"Computed: coverage {show(upweave.coverage(layer_).reshape(-1))}, gains of freshly drawn weights {show(gains)}.",
-            f"算一下：覆盖数 {show(upweave.coverage(layer_).reshape(-1))}，刚抽取的权重的增益 {show(gains)}。",
-        )
-
-    exercise(
-        "shuffle",
-        Text(
-            "A convolution k = 3 to four channels, then a pixel shuffle by 2, with freshly drawn weights. What happens to a constant?",
-            "一个 k = 3、输出四个通道的卷积，接着 2 倍像素重排，权重刚刚随机初始化。常数输入会怎样？",
-        ),
-        _shuffle,
-        kind="choice",
-        options={
-            "even": Text("It stays constant, since the coverage is even.", "仍是常数，因为覆盖是均匀的。"),
-            "four": Text(
-                "It becomes four values in turn, though the coverage is even.", "变成四个值轮流出现，尽管覆盖是均匀的。"
-            ),
-            "odd": Text("It becomes uneven, since 3 is odd.", "变得不均匀，因为 3 是奇数。"),
-        },
-    )
+    exercises.shuffle()
     return
 
 

@@ -10,36 +10,32 @@ app = marimo.App(
 )
 
 with app.setup:
-    from fractions import Fraction
-
     import marimo as mo
 
     import upweave
     from upweave.labs.applied.data import missing, silhouette
     from upweave.labs.applied.segmentation import errors_picture, layer, pooled, result, shift, skip_model
+    from upweave.labs.exercises import segmentation as exercises
     from upweave.labs.kit import (
+        ALIGNMENTS,
         Choice,
         Panel,
         Picture,
         Switch,
         Text,
-        Verdict,
         axes,
         both,
         closing,
         code,
         controls,
         curve,
-        exercise,
         figure,
         findings,
         number,
         opening,
         pictures,
-        right,
         same,
         show,
-        wrong,
     )
 
 
@@ -155,7 +151,7 @@ def _(horse, middle, p, plot, s):
 
 @app.cell
 def _(horse, iou, middle, moved, p, s):
-    _theory = shift(s, p, middle=middle)
+    _theory, _kind = shift(s, p, middle=middle), upweave.alignment(layer(s, p)).kind
     _ceiling = {t: result(horse, t, t // 2)[1] for t in (4, 8, 16, 32)}
     both(
         f"""
@@ -164,7 +160,7 @@ def _(horse, iou, middle, moved, p, s):
         | | |
         |---|---|
         | the layer | k = {2 * s}, s = {s}, p = {p} |
-        | its kind of alignment | {number(upweave.alignment(layer(s, p)).kind, "upweave.alignment")} |
+        | its kind of alignment | {number(_kind, "upweave.alignment")} |
         | shift that follows from k, s and p (less what is cut off in front) | {number(_theory, "upweave.alignment")} pixels |
         | how far the horse's centre of mass moved down, measured | {show(moved)} pixels |
         | overlap (intersection over union) | {show(iou)} |
@@ -183,7 +179,7 @@ def _(horse, iou, middle, moved, p, s):
         | | |
         |---|---|
         | 这一层 | k = {2 * s}，s = {s}，p = {p} |
-        | 对齐类别 | {number(upweave.alignment(layer(s, p)).kind, "upweave.alignment")} |
+        | 对齐类别 | {ALIGNMENTS[_kind].zh}（{number(_kind, "upweave.alignment")}） |
         | 由 k、s、p 推出的位移（已减去前端裁掉的部分） | {number(_theory, "upweave.alignment")} 像素 |
         | 实测：马的重心向下移动 | {show(moved)} 像素 |
         | 重叠率（交并比） | {show(iou)} |
@@ -259,101 +255,19 @@ def _():
 
 @app.cell
 def _():
-    def _centred(answer: Fraction) -> Verdict:
-        if answer.denominator != 1 or not 0 <= answer <= 16:
-            return wrong("A whole number from 0 to 16.", "请填 0 到 16 之间的整数。")
-        found = upweave.alignment(upweave.ConvTranspose(16, 8, int(answer)))
-        off = found.axes[0].shift_half_pixel
-        if found.is_centred:
-            return right(
-                f"H_T = {upweave.output_size(upweave.ConvTranspose(16, 8, int(answer)), 10)} for H = 10, and no shift.",
-                f"H = 10 时 H_T = {upweave.output_size(upweave.ConvTranspose(16, 8, int(answer)), 10)}，没有位移。",
-            )
-        return wrong(
-            f"With that padding the output lies {show(float(off))} pixels from where it belongs.",
-            f"取这个填充时，输出与应在的位置相差 {show(float(off))} 个像素。",
-        )
-
-    exercise(
-        "centred",
-        Text(
-            "FCN-8s ends in k = 16, s = 8. Which padding centres that layer on the pixels?",
-            "FCN-8s 的最后一层是 k = 16、s = 8。填充取多少，这一层才与像素网格居中对齐？",
-        ),
-        _centred,
-    )
+    exercises.centred()
     return
 
 
 @app.cell
 def _():
-    def _stacked(answer: Fraction) -> Verdict:
-        total = Fraction(0)
-        own = []
-        for k, stride in ((4, 2), (4, 2), (16, 8)):
-            off = upweave.alignment(upweave.ConvTranspose(k, stride)).axes[0].shift_half_pixel
-            own.append(off)
-            total = total * stride + off
-        if answer == total:
-            return right(
-                f"1·16 + 1·8 + 4 = {show(float(total))}. Crops in front have to make up for it.",
-                f"1·16 + 1·8 + 4 = {show(float(total))}。前端的裁剪必须补偿这个量。",
-            )
-        if answer == sum(own):
-            return wrong(
-                "A pixel of an early layer is several pixels of the last: a shift grows by every stride behind it.",
-                "前面层的一个像素相当于最后一层的好几个像素：位移会被其后的每个步长放大。",
-            )
-        return wrong(
-            "Each layer shifts by s/2 of *its own* output pixels. Turn them into pixels of the last output, then add.",
-            "每层的位移是*它自己*输出像素的 s/2。先换算成最后输出的像素，再相加。",
-        )
-
-    exercise(
-        "stacked",
-        Text(
-            "FCN-8s goes up through k4 s2, k4 s2 and k16 s8, all with p = 0. By how many pixels of the last output is the "
-            "whole shifted, before anything is cut off?",
-            "FCN-8s 依次经过 k4 s2、k4 s2、k16 s8 上采样，填充都是 0。裁剪之前，总位移是最后输出的多少个像素？",
-        ),
-        _stacked,
-        hint=Text("With p = 0 and k = 2s a layer shifts by s/2.", "p = 0、k = 2s 的层，位移为 s/2。"),
-    )
+    exercises.stacked()
     return
 
 
 @app.cell
 def _():
-    def _meets(answer: str) -> Verdict:
-        specs = {
-            "k4": upweave.ConvTranspose(4, 2, 1),
-            "k3": upweave.ConvTranspose(3, 2, 1, 1),
-            "k2": upweave.ConvTranspose(2, 2),
-        }
-        # a k3 s2 p1 convolution puts sample n of its output at 2n of its input: the layer back must do the same
-        found = upweave.alignment(specs[answer]).axes[0]
-        if found.shift_point == 0:
-            return right(
-                f"Its sample 0 lands on 0 again ({found.kind}). Uneven it is, but the grids meet.",
-                f"它把样本 0 送回 0（{found.kind}）。覆盖虽不均匀，网格却是对上的。",
-            )
-        return wrong(
-            f"That layer puts sample n at 2n + {show(float(found.offset))}, half a pixel from where the encoder took it: "
-            "the audit reports it where the skip is added.",
-            f"这一层把样本 n 放到 2n + {show(float(found.offset))}，与编码器取它的位置差半个像素：检查程序会在跳跃相加处报告。",
-        )
-
-    exercise(
-        "meets",
-        Text(
-            "The encoder's layer is a convolution k3 s2 p1, whose output n stands at its input 2n. Which layer up meets the skip "
-            "exactly?",
-            "编码器的层是 k3 s2 p1 卷积，它的输出 n 位于输入 2n 处。上采样用哪一层，才能与跳跃连接完全对齐？",
-        ),
-        _meets,
-        kind="choice",
-        options={"k4": same("k4 s2 p1"), "k3": same("k3 s2 p1 o1"), "k2": same("k2 s2 p0")},
-    )
+    exercises.meets()
     return
 
 

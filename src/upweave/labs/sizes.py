@@ -10,40 +10,35 @@ app = marimo.App(
 )
 
 with app.setup:
-    from fractions import Fraction
-
     import marimo as mo
-    import numpy as np
 
     import upweave
     from upweave.errors import SpecError
     from upweave.graph.sizes import sizes_of
+    from upweave.labs.exercises import sizes as exercises
     from upweave.labs.frameworks import pytorch, same_lower, same_upper, valid
     from upweave.labs.kit import (
+        ALIGNMENTS,
         Choice,
-        Panel,
         Slider,
         Switch,
         Text,
-        Verdict,
         both,
         closing,
         code,
         controls,
-        exercise,
         figure,
         formula,
         layer_sliders,
         number,
         opening,
+        practice,
         refusal,
-        right,
-        row,
         show,
         transposed,
-        wrong,
     )
     from upweave.labs.networks import DOWN, UP, Network
+    from upweave.labs.views import sizes as views
 
 
 @app.cell
@@ -107,64 +102,7 @@ def _(layer):
 
 @app.cell
 def _(H, ladder, problem, spec):
-    def _draw():
-        conv = upweave.Conv(spec.kernel, spec.stride, spec.padding, spec.dilation)
-        chosen = upweave.output_size(spec, H)
-        pairs = []
-        for h in range(H - 1, H + 2):
-            try:
-                pairs += [(n, h) for n, _ in upweave.input_sizes(conv, h)] if h >= 1 else []
-            except SpecError:
-                continue
-        if (chosen, H) not in pairs:
-            pairs.append((chosen, upweave.output_size(conv, chosen)))
-        longs = sorted({n for n, _ in pairs})
-        shorts = sorted({h for _, h in pairs})
-        side, gap = 36, 64
-        panel = Panel(
-            Text("Which lengths the convolution makes one", "卷积把哪些长度变成同一个"),
-            side * max(len(longs), len(shorts)) + 2,
-            2 * side + gap + 2,
-        )
-        x = {n: 1 + a * side for a, n in enumerate(longs)}
-        middle = {h: np.mean([x[n] for n, m in pairs if m == h]) for h in shorts}
-        for j, (n, h) in enumerate(pairs):
-            mine = (n, h) == (chosen, H)
-            panel.line(
-                x[n] + side / 2,
-                side + 1,
-                middle[h] + side / 2,
-                side + gap,
-                style="first" if mine else "wire",
-                on=[j],
-                name=f"wire{n}-{h}",
-            )
-        for n in longs:
-            mine = [j for j, (m, _) in enumerate(pairs) if m == n]
-            what = Text(f"length {n} goes to {pairs[mine[0]][1]}", f"长度 {n} 变成 {pairs[mine[0]][1]}")
-            row(panel, x[n], 1, [n], side, name=f"N{n}:", on=lambda _, m=mine: m, tip=lambda _, t=what: t)
-            if n == chosen:
-                panel.rect(x[n] + 2, 3, side - 4, side - 4, value=0.25)
-        for h in shorts:
-            mine = [j for j, (_, m) in enumerate(pairs) if m == h]
-            lengths = ", ".join(str(pairs[j][0]) for j in mine)
-            what = Text(f"{h} comes from {lengths}", f"{h} 来自 {lengths.replace(', ', '、')}")
-            row(
-                panel,
-                middle[h],
-                side + gap,
-                [h],
-                side,
-                name=f"H{h}:",
-                on=lambda _, m=mine: m,
-                tip=lambda _, t=what: t,
-            )
-        ladder.show(panel)
-
-    if problem is None:
-        _draw()
-    else:
-        ladder.refuse(problem)
+    ladder.show_unless(problem, lambda: views.ladder(spec, H))
     ladder
     return
 
@@ -191,48 +129,7 @@ def _():
 
 @app.cell
 def _(H, problem, spec, window):
-    def _draw():
-        whole = upweave.ConvTranspose(spec.kernel, spec.stride, 0, 0, spec.dilation)
-        stamped = upweave.coverage_line(whole, H)
-        kept = upweave.coverage_line(spec, H)
-        p = spec.padding
-        cells = max(len(stamped), p + len(kept))
-        side = min(36, max(18, 660 // cells))
-        panel = Panel(
-            Text("Everything that is stamped, and the part that is kept", "盖章的全部结果，以及保留的部分"),
-            side * cells + 2,
-            2 * side + 12,
-        )
-        row(
-            panel,
-            1,
-            1,
-            stamped.tolist(),
-            side,
-            name="f",
-            on=lambda j: [j],
-            tip=lambda j: Text(f"stamped sample {j}: {stamped[j]} taps", f"盖章样本 {j}：{stamped[j]} 个抽头"),
-        )
-        row(
-            panel,
-            1 + p * side,
-            side + 11,
-            kept.tolist(),
-            side,
-            name="n",
-            on=lambda j: [j + p],
-            tip=lambda j: Text(
-                f"output {j}: {kept[j]} taps" + ("" if kept[j] else ", bias only"),
-                f"输出 {j}：{kept[j]} 个抽头" + ("" if kept[j] else "，只有偏置"),
-            ),
-            fill=[0.25 if c else -0.4 for c in kept],
-        )
-        window.show(panel)
-
-    if problem is None:
-        _draw()
-    else:
-        window.refuse(problem)
+    window.show_unless(problem, lambda: views.window(spec, H))
     window
     return
 
@@ -319,43 +216,6 @@ def _():
 
 @app.cell
 def _(porting, windows):
-    def _draw(layers, k, s, size):
-        stamped = upweave.coverage_line(upweave.ConvTranspose(k, s), size)
-        cells = max(len(stamped), s * size)
-        side, left = 26, 150
-        panel = Panel(
-            Text("The same stamped signal, cut by each", "同一个盖章结果，各框架的裁法"),
-            left + side * cells + 2,
-            (side + 8) * (1 + len(layers)),
-        )
-        panel.text(left - 10, 1 + side / 2, Text("stamped", "盖章结果"), anchor="end", style="soft")
-        row(
-            panel,
-            left,
-            1,
-            stamped.tolist(),
-            side,
-            name="f",
-            on=lambda j: [j],
-            tip=lambda j: Text(f"stamped sample {j}: {stamped[j]} taps", f"盖章样本 {j}：{stamped[j]} 个抽头"),
-        )
-        for a, (name, spec) in enumerate(layers.items(), 1):
-            begin = spec.per_axis(1)[0].begin
-            level = 1 + a * (side + 8)
-            kept = range(upweave.output_size(spec, (size,))[0])
-            panel.text(left - 10, level + side / 2, name, anchor="end", style="soft")
-            row(
-                panel,
-                left + begin * side,
-                level,
-                list(kept),
-                side,
-                name=f"{a}n",
-                on=lambda j, b=begin: [j + b],
-                tip=lambda j, b=begin, n=name: f"{n}: output {j} = stamped {j + b}",
-            )
-        windows.show(panel)
-
     _k, _s, _H = (int(porting.values[n]) for n in "ksH")
     ways = {
         "PyTorch p, o": pytorch(_k, _s),
@@ -363,7 +223,7 @@ def _(porting, windows):
         "Keras same": same_upper(_k, _s),
         "Keras valid": valid(_k, _s),
     }
-    _draw(ways, _k, _s, _H)
+    windows.show(*views.windows(ways, _k, _s, _H))
     windows
     return (ways,)
 
@@ -450,15 +310,6 @@ def _():
 
 @app.cell
 def _(wish):
-    KINDS = {
-        "centred": Text("centred", "居中"),
-        "phase-0": Text("phase 0", "零相位"),
-        "corner": Text("corner", "角点对齐"),
-        "causal": Text("causal", "因果"),
-        "other": Text("other", "其他"),
-        "mixed": Text("mixed", "混合"),
-    }
-
     def _answer(h, wanted):
         try:
             found = upweave.design(h, wanted, max_kernel=12, limit=5)
@@ -468,7 +319,7 @@ def _(wish):
         def lines(lang):
             return "\n".join(
                 f"| k{c.spec.kernel} s{c.spec.stride} p{c.spec.padding} o{c.spec.output_padding} "
-                f"| {number(c.coverage, 'upweave.coverage')} | {getattr(KINDS[c.alignment.kind], lang)} "
+                f"| {number(c.coverage, 'upweave.coverage')} | {getattr(ALIGNMENTS[c.alignment.kind], lang)} "
                 f"| {number(c.shift[0], 'upweave.design')} | {c.cost} |"
                 for c in found
             )
@@ -523,59 +374,10 @@ def _():
 
 @app.cell
 def _(net, shape):
-    def _draw(network, size):
-        strip = Panel(Text("All lengths from 1 to 64", "1 到 64 的所有长度"), 322, 82)
-        good = [n for n in range(1, 65) if network.fits(n)]
-        for n in range(1, 65):
-            x, y = 1 + (n - 1) % 16 * 20, 1 + (n - 1) // 16 * 20
-            fits = n in good
-            word = Text(f"{n} goes through", f"{n} 能通过") if fits else Text(f"{n} does not fit", f"{n} 对不上")
-            strip.rect(x, y, 20, 20, style="cell" if n == size or fits else "empty", name=f"s{n}", on=[n], tip=word)
-            if fits:
-                strip.rect(x + 1, y + 1, 18, 18, value=0.45)
-            if n == size:
-                strip.rect(x + 1, y + 1, 18, 18, style="frame")
-            strip.text(x + 10, y + 10, str(n), style="small" + ("" if fits else " soft"))
-        try:
-            down, steps = network.encoder(size), network.decoder(size)
-        except SpecError:
-            shape.show(strip)
-            return
-        h, w = 40, 74
-        wide = Panel(
-            Text("Lengths on the way down, and up again", "往下与往上各级的长度"),
-            2 * w + 150,
-            h * (network.levels + 1) + 2,
-        )
-        x0, x1 = 1, w + 149
-        for a, n in enumerate(down):
-            y = 1 + a * h
-            wide.rect(
-                x0, y, w, 28, style="cell", name=f"e{a}", on=[a], tip=Text(f"encoder, level {a}", f"编码器第 {a} 级")
-            )
-            wide.text(x0 + w / 2, y + 14, str(n))
-        for a, step in zip(range(network.levels - 1, -1, -1), steps, strict=True):
-            y = 1 + a * h
-            note = f" (o = {step.output_padding})" if network.follow else ""
-            word = Text(
-                f"{step.size} → {step.made}{note}, meets {step.skip}",
-                f"{step.size} → {step.made}{note}，与 {step.skip} 相遇",
-            )
-            wide.rect(x1, y, w, 28, style="cell", name=f"d{a}", on=[a], tip=word)
-            if not step.fits:
-                wide.rect(x1 + 1, y + 1, w - 2, 26, value=-0.4)
-            wide.text(x1 + w / 2, y + 14, str(step.made) if step.made else "—")
-            wide.line(x0 + w + 6, y + 14, x1 - 6, y + 14, style="wire" if step.fits else "second dashed", on=[a])
-            wide.text((x0 + w + x1) / 2, y + 4, "" if step.fits else f"{step.skip} ≠ {step.made}", style="strong")
-        bottom = 1 + network.levels * h + 14
-        wide.line(x0 + w + 6, bottom, x1 + w / 2, bottom, style="wire")
-        wide.line(x1 + w / 2, bottom, x1 + w / 2, bottom - h + 16, style="wire")
-        shape.show(wide, strip)
-
     _v = net.values
     network = Network(str(_v["down"]), str(_v["up"]), int(_v["levels"]), bool(_v["follow"]))
     N = int(_v["N"])
-    _draw(network, N)
+    shape.show(*views.lengths(network, N))
     shape
     return N, network
 
@@ -676,180 +478,37 @@ def _(snippets, spec):
 
 @app.cell
 def _():
-    both(
-        "## Exercises\n\nThe answers are computed when you ask, not looked up.",
-        "## 练习\n\n答案是在您提交时当场计算的，不是事先存好的。",
-    )
+    practice()
     return
 
 
 @app.cell
 def _():
-    def _length(answer: Fraction) -> Verdict:
-        layer = upweave.ConvTranspose(5, 3, 2, 1)
-        truth = upweave.output_size(layer, 7)
-        if answer == truth:
-            return right(f"3·6 − 2·2 + 4 + 1 + 1 = {truth}.", f"3·6 − 2·2 + 4 + 1 + 1 = {truth}。")
-        if answer == 3 * 7:
-            return wrong("That would be s·H; this p and o do not make it so.", "那是 s·H；这里的 p 和 o 得不到它。")
-        if answer == truth + 1 or answer == truth - 1:
-            return wrong(
-                "One off: the formula has d(k−1) + 1, which is k here, and adds o once.",
-                "差 1：公式里是 d(k−1) + 1，这里就是 k，且 o 只加一次。",
-            )
-        return wrong("H_T = s(H−1) − 2p + d(k−1) + 1 + o.", "H_T = s(H−1) − 2p + d(k−1) + 1 + o。")
-
-    exercise(
-        "length",
-        Text(
-            "k = 5, s = 3, p = 2, o = 1, seven inputs. How many outputs?",
-            "k = 5、s = 3、p = 2、o = 1，输入长度为 7。输出长度是多少？",
-        ),
-        _length,
-    )
+    exercises.length()
     return
 
 
 @app.cell
 def _():
-    def _from(answer: list[Fraction]) -> Verdict:
-        conv = upweave.Conv(7, 2, 3)
-        truth = [n for n, _ in upweave.input_sizes(conv, 112)]
-        given = sorted(answer)
-        if given == truth:
-            return right(
-                "⌊(N + 6 − 7)/2⌋ + 1 = 112 for both: the last sample of the longer one falls off.",
-                "两者都满足 ⌊(N + 6 − 7)/2⌋ + 1 = 112：较长的那个，最后一个样本被丢掉了。",
-            )
-        bad = next((n for n in given if n.denominator != 1 or n < 1 or upweave.output_size(conv, int(n)) != 112), None)
-        if bad is not None:
-            made = upweave.output_size(conv, int(bad)) if bad >= 1 and bad.denominator == 1 else "—"
-            return wrong(f"{show(float(bad))} goes to {made}.", f"{show(float(bad))} 会变成 {made}。")
-        return wrong("Right so far, but there are s of them.", "目前没错，但这样的长度一共有 s 个。")
-
-    exercise(
-        "from",
-        Text(
-            "The first layer of ResNet (k = 7, s = 2, p = 3) gave 112 samples. How long may its input have been? *(all lengths)*",
-            "ResNet 的首层（k = 7、s = 2、p = 3）输出 112 个样本。它的输入可能有多长？*（所有可能的长度）*",
-        ),
-        _from,
-        kind="numbers",
-    )
+    exercises.from_()
     return
 
 
 @app.cell
 def _():
-    def _design(answer: list[Fraction]) -> Verdict:
-        if len(answer) != 4 or any(a.denominator != 1 for a in answer):
-            return wrong("Four whole numbers: k, s, p, o.", "请填四个整数：k、s、p、o。")
-        if max(answer) > 64:
-            return wrong("A smaller layer will do.", "更小的层就够了。")
-        try:
-            layer = upweave.ConvTranspose(*(int(a) for a in answer))
-            made = upweave.output_size(layer, 16)
-        except SpecError as e:
-            return wrong(f"No such layer: {e}", f"没有这样的层：{e}")
-        if made != 48:
-            return wrong(f"This makes {made} of 16.", f"它把 16 变成 {made}。")
-        counts = upweave.coverage(layer)
-        if counts.min() != counts.max():
-            return wrong(
-                f"The length is right, the coverage {show(counts)} is not even.",
-                f"长度对了，但覆盖数 {show(counts)} 不均匀。",
-            )
-        if layer.kernel <= 3:
-            return wrong("Right, but k is to be above 3.", "对，但要求 k 大于 3。")
-        axis = upweave.alignment(layer).axes[0]
-        return right(
-            f"16 → {made}, coverage {show(counts)}, shift {show(str(axis.shift_half_pixel))} against the half-pixel grid.",
-            f"16 → {made}，覆盖数 {show(counts)}，相对半像素网格的偏移为 {show(str(axis.shift_half_pixel))}。",
-        )
-
-    exercise(
-        "design",
-        Text(
-            "Find a layer that takes 16 to 48 with even coverage and a kernel above 3. *(k s p o; several are right)*",
-            "找一个把 16 变成 48、覆盖均匀且核大于 3 的层。*（k s p o；答案不唯一）*",
-        ),
-        _design,
-        kind="numbers",
-    )
+    exercises.design()
     return
 
 
 @app.cell
 def _():
-    def _photo(answer: Fraction) -> Verdict:
-        found = sizes_of(Network("pool", "k2", 4).grids(64)).axes[0]
-        truth = next(n for n in range(250, 600) if n in found)
-        if answer == truth:
-            return right(
-                f"Multiples of {found.period}: pad by {truth - 250}, crop the output back.",
-                f"必须是 {found.period} 的倍数：填充 {truth - 250} 个样本，再把输出裁回来。",
-            )
-        if answer.denominator != 1 or answer < 250:
-            return wrong("A whole number of at least 250.", "请填不小于 250 的整数。")
-        if int(answer) in found:
-            return wrong("That goes through, but a smaller one does as well.", "这个能通过，但还有更小的。")
-        bad = next(s for s in Network("pool", "k2", 4).decoder(int(answer)) if not s.fits)
-        return wrong(
-            f"At {answer} a decoder level makes {bad.made} samples where the skip has {bad.skip}.",
-            f"长度为 {answer} 时，某一级解码器得到 {bad.made} 个样本，而跳跃连接有 {bad.skip} 个。",
-        )
-
-    exercise(
-        "photo",
-        Text(
-            "A U-Net with four 2×2 pools and four k2 s2 layers gets a photograph 250 pixels wide. What is the least width to "
-            "pad it to?",
-            "一个 U-Net 有四级 2×2 池化和四个 k2 s2 转置卷积，输入照片宽 250 像素。至少要填充到多宽？",
-        ),
-        _photo,
-    )
+    exercises.photo()
     return
 
 
 @app.cell
 def _():
-    def _port(answer: str) -> Verdict:
-        ours, theirs = pytorch(3, 2), same_upper(3, 2)
-        w = np.array([2.0, -1.0, 3.0]).reshape(1, 1, 3)
-        a = upweave.matrix(ours, 4, w).toarray()
-        b = upweave.matrix(theirs, (4,), w).toarray()
-        truth = (
-            "size"
-            if a.shape != b.shape
-            else "same"
-            if np.array_equal(a, b)
-            else "moved"
-            if np.array_equal(a[:-1], b[1:])
-            else "values"
-        )
-        x = np.array([1.0, 0, 0, 0])
-        what = f"(1, 0, 0, 0) → {show(a @ x)} / {show(b @ x)}"
-        if answer == truth:
-            return right(
-                f"PyTorch / Keras: {what}. Crop by hand instead of using o.",
-                f"PyTorch / Keras：{what}。应当自己裁剪，而不是用 o。",
-            )
-        return wrong(f"Computed, PyTorch / Keras: {what}.", f"算一下，PyTorch / Keras：{what}。")
-
-    exercise(
-        "port",
-        Text(
-            'A Keras layer with kernel 3, stride 2, "same" is ported to PyTorch as k3 s2 p1 o1, with its weights. The outputs …',
-            "把 Keras 中核为 3、步长为 2、“same” 的层连同权重移植到 PyTorch，写成 k3 s2 p1 o1。两者的输出……",
-        ),
-        _port,
-        kind="choice",
-        options={
-            "same": Text("are the same.", "完全相同。"),
-            "size": Text("differ in length.", "长度不同。"),
-            "moved": Text("are as long, but moved by one sample.", "长度相同，但平移了一个样本。"),
-        },
-    )
+    exercises.port()
     return
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .phase_gain import equal_phase_gain as equal_phase_gain
     from .regularise import image_rejection_loss as image_rejection_loss
     from .regularise import phase_gain_imbalance as phase_gain_imbalance
+    from .regularise import phase_gain_variance as phase_gain_variance
     from .regularise import phase_response_similarity as phase_response_similarity
     from .regularise import phase_similarity as phase_similarity
     from .regularise import regularisation as regularisation
@@ -52,8 +53,8 @@ _EXPORTS: dict[str, str] = {
         ".init": "he_normal_ he_uniform_ glorot_normal_ glorot_uniform_ orthogonal_ triangular_ bilinear_ "
         "windowed_sinc_ icnr_",
         ".phase_gain": "EqualPhaseGain EqualPhaseBias equal_phase_gain",
-        ".regularise": "phase_gain_imbalance image_rejection_loss phase_similarity phase_response_similarity "
-        "regularisation upsampling_layers",
+        ".regularise": "phase_gain_variance phase_gain_imbalance image_rejection_loss phase_similarity "
+        "phase_response_similarity regularisation upsampling_layers",
         ".resize_conv": "ResizeConv ResizeConv1d ResizeConv2d ResizeConv3d",
         ".subpixel_conv": "SubPixelConv SubPixelConv1d SubPixelConv2d SubPixelConv3d",
     }.items()

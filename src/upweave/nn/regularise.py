@@ -1,13 +1,20 @@
-"""Differentiable penalties on a weight: each the share in [0, 1] of something unwanted, 0 where there is none.
+"""Differentiable penalties on a weight, 0 where there is nothing unwanted.
 
-    phase_gain_imbalance     what a constant input turns into a checkerboard
-    image_rejection_loss     what a white input leaves in the images of its spectrum
-    phase_similarity         how far the phases' filters are apart
+    phase_gain_variance      what a constant input turns into a checkerboard, as a power
+    phase_gain_imbalance     the same as a share of the gains' power
+    image_rejection_loss     what a white input leaves in the images of its spectrum, as a share
+    phase_similarity         how far the phases' filters are apart, as a share
     phase_response_similarity   the same for what they do to each frequency, whatever their delays
 
-All four ignore the scale of the weight, so that they do not pull it towards zero; a weight of zeros has the penalty 0.
 They take a layer, or a weight with its numbers, as the initialisers do; half precision is computed in single. They
 raise `SpecError` for what is no upsampling layer.
+
+Shares lie in [0, 1] and ignore the scale of the weight; a weight of zeros has 0. Alone, those of quadratic forms (all
+but the last) have no bad minima: every local one is global. Beside a loss they can trap it. Such a share has no limit
+at 0, and its slope grows as 1/‖g‖. Where the loss wants gains of the other sign, they have to pass by 0, and there a
+difference of one step's size is all there is: a share of 1, which pushes the mean gain back. It happens with few
+channels, since all gains have to be small at once. `phase_gain_variance` is a convex quadratic form and has no slope in
+the mean gain: beside a convex loss every stationary point is a global minimum.
 """
 
 from __future__ import annotations
@@ -21,6 +28,31 @@ from torch import Tensor, nn
 from ..errors import SpecError
 from ..spec import ConvPixelShuffle, Ints
 from .layout import Layout, Target, along, resolve
+
+
+def phase_gain_variance(
+    what: Target,
+    stride: Ints | None = None,
+    *,
+    dilation: Ints | None = None,
+    groups: int | None = None,
+    upscale_factor: Ints | None = None,
+) -> Tensor:
+    """The variance between phases that a constant input gets in the output: Σ‖g_r − ḡ‖²/(∏s·C_out), a scalar.
+
+    The mean over output channels, for constants that are independent between input channels, of mean 0 and variance 1.
+    Independent weights of variance 1/fan-in (`he_normal_` with gain 1) have 1 − 1/∏s on average, whatever their numbers
+    of taps and channels. By Parseval it is Σ_{m≠0}|H(2πm/s)|²/(∏s²·C_out).
+
+    It is a convex quadratic form of the weight, 0 iff the gains are equal, and the same for w and for w + b where b has
+    equal gains; c·w has c² times as much. So it pulls at differences alone, whatever the mean gain is. It is evaded by
+    a weight that shrinks while layers behind it make up for that, as a normalisation does; the share,
+    `phase_gain_imbalance`, is not.
+    """
+    x, layout = _canonical(what, stride, dilation, groups, upscale_factor)
+    gain = along(x, layout.members(x))
+    channels = gain.shape[0] * gain.shape[1]
+    return gain.var(dim=_phase_axes(layout), correction=0).sum() / channels
 
 
 def phase_gain_imbalance(
@@ -38,7 +70,7 @@ def phase_gain_imbalance(
     """
     x, layout = _canonical(what, stride, dilation, groups, upscale_factor)
     gain = along(x, layout.members(x))
-    apart = gain - gain.mean(dim=tuple(range(3, gain.ndim)), keepdim=True)
+    apart = gain - gain.mean(dim=_phase_axes(layout), keepdim=True)
     return _share(apart.square().sum(), gain.square().sum())
 
 
@@ -132,7 +164,7 @@ def upsampling_layers(model: nn.Module) -> Iterator[tuple[str, nn.Module, Ints |
             yield name, module, factors[id(module)]
 
 
-def regularisation(model: nn.Module, penalty: Callable[..., Tensor] = phase_gain_imbalance) -> Tensor:
+def regularisation(model: nn.Module, penalty: Callable[..., Tensor] = phase_gain_variance) -> Tensor:
     """The sum of a penalty of this module over `upsampling_layers(model)`, to add to a loss: a scalar.
 
     It is called as `penalty(layer, upscale_factor=…)`.

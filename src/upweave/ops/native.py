@@ -127,6 +127,15 @@ def chosen(
     return Compiled(kernel, kernel.layout)
 
 
+def saved(p: Problem, dtype: str, channels_last: bool = False, precise: bool = True) -> float:
+    """Products of the definition for each one that `forward` makes, of a packed weight: 1 for the direct loops."""
+    way = choose(
+        _one_sample(p), dtype=dtype, channels_last=channels_last, threads=default_threads(), tile=tile(isa(), dtype),
+        precise=precise,
+    )  # fmt: skip
+    return 1.0 if isinstance(way, Schedule) or not _core().winograd else way.saved
+
+
 def _one_sample(p: Problem) -> Problem:
     """A whole kernel for the one sample of an input: with the kernel as stride, each of its taps is a phase."""
     if max(p.size) > 1 or max(p.padding) > 0 or p.out != p.kernel:

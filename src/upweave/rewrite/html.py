@@ -8,10 +8,10 @@ import jinja2
 
 from .. import __version__
 from ..audit.render.html import TEMPLATES
-from .report import RewriteReport, count, effect, headline, rows, seconds, size
+from .page import Shown
 
 
-def to_html(report: RewriteReport) -> str:
+def to_html(report: Shown) -> str:
     """The page of one report, in the look of the audit's."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader([Path(__file__).parent / "templates", TEMPLATES]),
@@ -20,14 +20,8 @@ def to_html(report: RewriteReport) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page: str = environment.get_template("rewrite.html.j2").render(
-        report=report,
-        headline=headline(report),
-        rows=rows(report),
-        count=count,
-        size=size,
-        seconds=seconds,
-        effect=effect,
+    text: str = environment.get_template("rewrite.html.j2").render(
+        page=report.page(),
         version=__version__,
     )
-    return page
+    return text

@@ -19,10 +19,12 @@ from ..graph.ir import (
     Concat,
     Constant,
     Convolution,
+    Linear,
     Merge,
     Node,
     Op,
     Pad,
+    Permute,
     PixelShuffle,
     PixelUnshuffle,
     Pointwise,
@@ -227,6 +229,7 @@ _FUNCTIONS: dict[str, Callable[[Array], Any]] = {
     "neg": np.negative,
     "sin": np.sin,
     "exp": np.exp,
+    "erf": np.vectorize(math.erf, otypes=[float]),
     "identity": lambda x: x,
     "dropout": lambda x: x,
     "softsign": lambda x: x / (1 + np.abs(x)),
@@ -308,6 +311,17 @@ def _pool(node: Node, inputs: list[Array]) -> Array:
     return np.asarray(x.max(dims, keepdims=True) if op.kind == "max" else x.mean(dims, keepdims=True))
 
 
+def _permute(node: Node, inputs: list[Array]) -> Array:
+    assert isinstance(node.op, Permute)
+    return inputs[0].transpose(node.op.order)
+
+
+def _linear(node: Node, inputs: list[Array]) -> Array:
+    (x,) = inputs
+    y = x @ _numbers(node, "weight", x).T
+    return y + _numbers(node, "bias", x) if "bias" in node.weights else y
+
+
 def _constant(node: Node, inputs: list[Array]) -> Array:
     found = node.weights["value"].load() if "value" in node.weights else None
     if found is None:
@@ -328,5 +342,7 @@ _TABLE: dict[type[Op], Callable[[Node, list[Array]], Array]] = {
     Pointwise: _pointwise,
     Reduce: _reduce,
     AdaptivePool: _pool,
+    Permute: _permute,
+    Linear: _linear,
     Constant: _constant,
 }

@@ -1,14 +1,14 @@
-"""What was rewritten, what was not, and what it comes to: the same report for files and for modules."""
+"""What was rewritten in a file, what was not, and what it comes to."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .certify import Certificate
 from .cost import Price
 from .identity import Refusal
+from .page import Entry, Page, Row, Shown, effect, price_facts, price_json, price_rows, row, seconds
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Applied:
             "path": self.path,
             "reason": self.reason,
             "safety": self.safety,
-            "before": _price(self.before),
-            "after": _price(self.after),
+            "before": price_json(self.before),
+            "after": price_json(self.after),
             "certificate": None if self.certificate is None else self.certificate.as_json(),
             "effects": self.effects,
         }
@@ -62,7 +62,7 @@ class Timing:
 
 
 @dataclass(frozen=True)
-class RewriteReport:
+class RewriteReport(Shown):
     """What came of a model.
 
     Attributes:
@@ -103,8 +103,8 @@ class RewriteReport:
             "prices_measured": self.measured,
             "applied": [a.as_json() for a in self.applied],
             "refused": [{"identity": r.identity, "path": r.path, "reason": r.reason} for r in self.refused],
-            "before": _price(self.before),
-            "after": _price(self.after),
+            "before": price_json(self.before),
+            "after": price_json(self.after),
             "upsampling_share": self.share,
             "certificate": None if self.certificate is None else self.certificate.as_json(),
             "timing": None
@@ -120,31 +120,19 @@ class RewriteReport:
             "warnings": list(self.warnings),
         }
 
-    def __str__(self) -> str:
-        return to_text(self)
+    def page(self) -> Page:
+        """What the report shows."""
+        kind = f"Rewritten for {self.target}{'' if self.measured else ' (counted, not measured)'}"
+        remark = f"upsampling was {self.share:.0%} of the estimated time"
+        rows = _rows(self) if self.applied else ()
+        refused = tuple(Entry(r.path, r.identity, r.reason) for r in self.refused)
+        return Page(
+            self.model, kind, _headline(self), rows, remark, tuple(map(_entry, self.applied)), refused,
+            self.certificate, self.notes, self.warnings,
+        )  # fmt: skip
 
 
-def to_text(report: RewriteReport) -> str:
-    """The report as plain text: a table of before and after, the rewrites, the refusals, the certificate."""
-    lines = [f"{report.model}: {headline(report)}"]
-    if report.applied:
-        lines += ["", *_table(report)]
-        lines += ["", "applied"]
-        for a in report.applied:
-            lines.append(f"  {a.path}: {a.identity}{'' if a.safety == 'safe' else ' (unsafe)'}, {a.reason}")
-            lines += [f"      {name}: {effect(value)}" for name, value in a.effects.items()]
-    if report.refused:
-        lines += ["", "left alone"]
-        lines += [f"  {r.path}: {r.identity}: {r.reason}" for r in report.refused]
-    lines += [""] if report.certificate or report.notes or report.warnings else []
-    if report.certificate is not None:
-        lines.append(f"certificate: {report.certificate}")
-    lines += [f"note: {n}" for n in report.notes]
-    lines += [f"warning: {w}" for w in report.warnings]
-    return "\n".join(lines) + "\n"
-
-
-def headline(report: RewriteReport) -> str:
+def _headline(report: RewriteReport) -> str:
     """What happened, in a few words."""
     n = len(report.applied)
     if not n:
@@ -155,67 +143,22 @@ def headline(report: RewriteReport) -> str:
     return said
 
 
-def rows(report: RewriteReport) -> list[tuple[str, str, str, str]]:
-    """What is compared: name, before, after, ratio."""
+def _rows(report: RewriteReport) -> tuple[Row, ...]:
     before, after = report.before, report.after
-    found = [
-        _row("multiplications", count, before.multiplies, after.multiplies),
-        _row("memory traffic", size, before.bytes, after.bytes),
-        _row("weights", size, before.weights, after.weights),
-    ]
     kind = "estimated" if report.measured else "counted"
-    found.append(_row(f"time, {kind} for {report.target}", seconds, before.seconds, after.seconds))
+    found = [
+        *price_rows(before, after),
+        row(f"time, {kind} for {report.target}", seconds, before.seconds, after.seconds),
+    ]
     t = report.timing
     if t is not None:
-        found.append(_row(f"time, measured in {t.runtime}, {t.inputs}", seconds, t.before, t.after))
-    return found
+        found.append(row(f"time, measured in {t.runtime}, {t.inputs}", seconds, t.before, t.after))
+    return tuple(found)
 
 
-def _table(report: RewriteReport) -> list[str]:
-    cells = [("", "before", "after", "ratio"), *rows(report)]
-    widths = [max(len(r[k]) for r in cells) for k in range(4)]
-    lines = [
-        "  " + "  ".join([r[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(r[1:], widths[1:], strict=True))])
-        for r in cells
-    ]
-    return [*(line.rstrip() for line in lines), f"  upsampling was {report.share:.0%} of the estimated time"]
-
-
-def _row(what: str, say: Callable[[float], str], before: float, after: float) -> tuple[str, str, str, str]:
-    return what, say(before), say(after), _ratio(before, after)
-
-
-def count(n: float) -> str:
-    """A count with a unit: "1.2 G"."""
-    for limit, unit in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if n >= limit:
-            return f"{n / limit:.3g} {unit}"
-    return f"{n:.0f}"
-
-
-def size(n: float) -> str:
-    """Bytes with a unit: "1.2 MB"."""
-    text = count(n)
-    return f"{text}B" if text[-1].isalpha() else f"{text} B"
-
-
-def seconds(t: float) -> str:
-    """A time with a unit: "12.3 ms"."""
-    if t >= 1:
-        return f"{t:.3g} s"
-    return f"{t * 1e3:.3g} ms" if t >= 1e-3 else f"{t * 1e6:.3g} µs"
-
-
-def _ratio(before: float, after: float) -> str:
-    return f"{before / after:.2f}×" if after else ""
-
-
-def effect(value: Any) -> str:
-    """A number, or a pair of them, before and after."""
-    if isinstance(value, (list, tuple)):
-        return " → ".join(f"{v:.3g}" for v in value)
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
-
-
-def _price(p: Price) -> dict[str, Any]:
-    return {"seconds": p.seconds, "multiplies": p.multiplies, "bytes": p.bytes, "weights": p.weights}
+def _entry(a: Applied) -> Entry:
+    facts = list(price_facts(a.before, a.after, "estimated time"))
+    if a.certificate is not None and a.certificate.worst is not None:
+        facts.append(("alone, in float64", f"{a.certificate.worst.difference.relative:.1e} relative"))
+    effects = tuple((name, effect(value)) for name, value in a.effects.items())
+    return Entry(a.path, a.identity, a.reason, a.safety, tuple(facts), effects)

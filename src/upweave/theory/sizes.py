@@ -28,17 +28,20 @@ def output_sizes(spec: Spec, size: Size) -> Any:
 
     For `ConvTranspose` and `ZeroInsertConv` s of them, s(H−1)+k−2p ≤ H_T < sH+k−2p (d = 1), whatever the spec's own
     output padding is; for every other spec its one output. A tuple of ints, or a tuple of those for several axes.
+    Raises `SpecError` where none of them is at least 1, naming the least input.
     Source: the article, output size.
     """
     sizes = as_sizes(spec, size)
     out: list[tuple[int, ...]] = []
     for a, n in zip(spec.per_axis(len(sizes)), sizes, strict=True):
         if isinstance(a, (ConvTranspose, ZeroInsertConv)):
-            least = _length(a, n) - _int(a.output_padding)
-            found = tuple(h for h in range(least, least + _int(a.stride)) if h >= 1)
-            if not found:
-                raise SpecError(_too_short(a, n))
-            out.append(found)
+            s, least = _int(a.stride), _length(a, n) - _int(a.output_padding)
+            if least + s <= 1:
+                raise SpecError(
+                    f"{type(a).__name__}: for an input of length {n} the longest output that a convolution takes back "
+                    f"to it would be {least + s - 1}; the input must be at least {n - (least + s - 2) // s}"
+                )
+            out.append(tuple(range(max(1, least), least + s)))
         else:
             out.append((_axis_output(a, n),))
     return out[0] if _scalar(spec, size) else tuple(out)

@@ -67,3 +67,62 @@ def test_a_decoder_for_every_target(exported: tuple[Path, Decoder], target: str)
             want = module(x).numpy()
         (got,) = run(found.model, {"x": x.numpy()}).values()
         assert np.linalg.norm(got - want) < 1e-5 * np.linalg.norm(want)
+
+
+class ChannelsLast(nn.Module):
+    """A block as ConvNeXt has it behind a resize: channels last, a layer normalisation, matrices, and back."""
+
+    def __init__(self, width: int = 32) -> None:
+        super().__init__()
+        self.up = nn.Upsample(scale_factor=2)
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.wide, self.narrow = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+        self.conv = nn.Conv2d(width, 16, 3, padding=1)
+        nn.init.normal_(self.norm.weight)
+        nn.init.normal_(self.norm.bias)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.up(x)
+        y = self.norm(x.permute(0, 2, 3, 1))
+        y = self.narrow(nn.functional.gelu(self.wide(y))).permute(0, 3, 1, 2)
+        return self.conv(x + y)
+
+
+class Normalised(ChannelsLast):
+    """The normalisation alone."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.norm(self.up(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2))
+
+
+@pytest.mark.parametrize("kind", [ChannelsLast, Normalised])
+@pytest.mark.parametrize(("dynamo", "opset"), [(True, 18), (False, 17), (False, 13)])
+def test_a_resize_moves_behind_what_runs_with_the_channels_last(
+    tmp_path: Path, kind: type[ChannelsLast], dynamo: bool, opset: int
+) -> None:
+    torch.manual_seed(0)
+    module, path = kind().eval(), tmp_path / "block.onnx"
+    open_axes: dict[str, object] = {"dynamic_axes": {"x": {0: "n", 2: "h", 3: "w"}}}
+    if dynamo:
+        open_axes = {"dynamic_shapes": {"x": {a: torch.export.Dim(n) for a, n in ((0, "n"), (2, "h"), (3, "w"))}}}
+    with quiet():
+        torch.onnx.export(
+            module, (torch.zeros(2, 32, 6, 8),), path, dynamo=dynamo, opset_version=opset, verbose=False,
+            input_names=["x"], **open_axes,
+        )  # fmt: skip
+    found = rewrite_file(path, SPEED, target="generic", shapes={"x": (1, 32, 12, 10)}, measure=False)
+    assert identities(found)[:2] == ["commute-resize", "fold-nearest-resize"]
+    assert "Resize" not in ops(found.model)
+    assert "ReduceMean" in ops(found.model) or opset >= 17
+    assert found.report.warnings == ()
+    assert found.report.certificate is not None
+    assert found.report.certificate.passed
+    commuted = found.report.applied[0]
+    assert commuted.certificate is not None
+    assert commuted.certificate.passed
+    for size in ((1, 32, 12, 10), (3, 32, 5, 7)):
+        x = torch.randn(size)
+        with torch.no_grad():
+            want = module(x).numpy()
+        (got,) = run(found.model, {"x": x.numpy()}).values()
+        assert np.linalg.norm(got - want) < 1e-5 * np.linalg.norm(want)

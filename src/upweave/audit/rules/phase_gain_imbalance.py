@@ -29,7 +29,8 @@ class PhaseGainImbalance(Rule):
 
     ## Why it is bad
     The phases are interleaved in the output: if one is louder, every plain area carries a pattern of the stride's
-    period. Even coverage does not prevent it, since the phases are learned independently.
+    period, unless layers behind have learned to cancel it. Even coverage does not prevent it, since the phases are
+    learned independently.
 
     ## Example
     ```python
@@ -37,12 +38,17 @@ class PhaseGainImbalance(Rule):
     ```
 
     ## Use instead
-    `upweave.nn.equal_phase_gain(layer)`, which keeps the gains of all phases equal during training and costs nothing
-    after it. Weaker: an initialisation that ties the phases (`upweave.nn.bilinear_`, `upweave.nn.icnr_`), a penalty on
-    the difference of their gains (`upweave.nn.phase_gain_imbalance`), or a fixed blur behind the layer.
+    `upweave.nn.equal_phase_gain(layer)` from the first step on: it keeps the gains of all phases equal during training
+    and costs nothing after it. Constants are clear then; what passes a ReLU to another upsampler is weaker, not gone.
+    A penalty on the difference of the gains (`upweave.nn.phase_gain_variance`) leaves more. An initialisation that ties
+    the phases (`upweave.nn.bilinear_`, `upweave.nn.icnr_`) is for the start: training moves the phases apart again. A
+    fixed blur behind the layer removes the pattern and details with it.
 
     ## Fix safety
-    Unsafe: the outputs change.
+    Unsafe: the outputs change, and not always for the better. A trained network cancels a layer's pattern in the layers
+    behind; in small autoencoders, equalising one layer alone made the pattern of the output many times stronger
+    (Evidence, in the documentation). Equalise all upsampling layers at once, compare both models' outputs with
+    `upweave score`, and train on where that is possible.
 
     ## References
     - Sugawara, Shiota, Kiya: Checkerboard artifacts free convolutional neural networks, APSIPA Transactions, 2019
@@ -76,7 +82,11 @@ class PhaseGainImbalance(Rule):
                 "coverage_db": round(expected, 3),
                 "power": [round(float(p), 4) for p in relative],
             }
-            fix = Fix("unsafe", "initialise or regularise the phases to equal gains, or blur behind the layer")
+            fix = Fix(
+                "unsafe",
+                "train with equal gains (upweave.nn.equal_phase_gain); in a trained model equalise all upsampling "
+                "layers at once and compare the outputs, since layers behind may cancel this pattern",
+            )
             level = Level.NOTE if structural else self.level
             yield self.finding(
                 layer.path, message, evidence=evidence, fix=fix, level=level, where=layer.where, node=layer.node

@@ -40,8 +40,9 @@ class UnevenCoverage(Rule):
 
     ## Fix safety
     Safe with weights: a kernel widened with zero taps gives the same outputs, and further training can fill them.
-    Even coverage makes equal gains learnable; it does not force them (see phase-gain-imbalance). Where k must stay,
-    `upweave.nn.equal_phase_gain(layer)` makes the gains equal by the weights.
+    Even coverage makes equal gains easier to learn; it does not force them (see phase-gain-imbalance): small networks
+    with k4 s2 ended with patterns about as strong as with k3 s2 (Evidence, in the documentation).
+    `upweave.nn.equal_phase_gain(layer)`, before training, keeps the gains equal, whatever k is.
 
     ## References
     - Odena, Dumoulin, Olah: Deconvolution and Checkerboard Artifacts, Distill, 2016

@@ -22,7 +22,7 @@ class UntiedPixelShuffleInitialisation(Rule):
     (ICNR) and trained weights pass, whatever their classes are called.
 
     ## Why it is bad
-    Training starts from a layer that turns a constant into a checkerboard, and from there it may never come free of it.
+    Training starts from a layer that turns a constant into a checkerboard, and the first steps go into undoing it.
 
     ## Example
     ```python
@@ -34,6 +34,8 @@ class UntiedPixelShuffleInitialisation(Rule):
     ```python
     upweave.nn.icnr_(conv, upscale_factor=2)
     ```
+    It is a start, no more: training moves the phases apart, and a board may come back (Evidence, in the documentation).
+    `upweave.nn.equal_phase_gain(conv, upscale_factor=2)` keeps their gains equal.
 
     ## Fix safety
     Unsafe: another draw. Before training that is harmless.

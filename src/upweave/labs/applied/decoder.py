@@ -1,13 +1,19 @@
 """The decoder of a small GAN: a code of 16 numbers to a face of 32×32 pixels, through three doublings.
 
-Adversarial training takes longer than a reader waits, so the decoder learns by itself: each face has a code of its own,
-and codes and weights together minimise the squared error (generative latent optimisation: Bojanowski et al., Optimizing
-the latent space of generative networks, ICML 2018). Layers, initialisation and artifacts are those of a DCGAN.
+It has two teachers, which differ in what they say of a picture:
+
+    squared      each face has a code of its own, and codes and weights together minimise the squared error (generative
+                 latent optimisation: Bojanowski et al., Optimizing the latent space of generative networks, ICML 2018)
+    adversary    a small discriminator learns to tell faces from pictures of random codes, and the decoder to be taken
+                 for a face (hinge loss: Lim and Ye, Geometric GAN, 2017; spectral normalisation: Miyato et al., 2018)
+
+Layers, initialisation and artifacts are those of a DCGAN. The second teacher's pictures stay rough: a GAN takes more
+steps than a reader waits for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,7 +31,7 @@ from .data import faces
 
 Array = npt.NDArray[np.float64]
 
-CODE, WIDTH, SIDE = 16, 16, 32
+CODE, WIDTH, SIDE, BATCH = 16, 16, 32, 16
 
 
 @dataclass(frozen=True)
@@ -66,11 +72,10 @@ def build(kind: str, seed: int = 0, doublings: int = 3) -> Any:
     import torch
     from torch import nn
 
-    layers: list[nn.Module] = [nn.Linear(CODE, WIDTH * (SIDE >> doublings) ** 2)]
-    layers.append(nn.Unflatten(1, (WIDTH, SIDE >> doublings, SIDE >> doublings)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        layers[0].reset_parameters()  # type: ignore[operator]
+        layers: list[nn.Module] = [nn.Linear(CODE, WIDTH * (SIDE >> doublings) ** 2)]
+        layers.append(nn.Unflatten(1, (WIDTH, SIDE >> doublings, SIDE >> doublings)))
         for i in range(doublings):
             out = 1 if i == doublings - 1 else WIDTH
             layers += [nn.ReLU(), _double(kind, WIDTH, out)]
@@ -121,7 +126,7 @@ class Decoded:
 
 @lru_cache(maxsize=16)
 def decoded(kind: str, steps: int, seed: int = 0) -> Decoded:
-    """The pictures of a decoder after `steps` steps of training on the faces, the same for the same arguments."""
+    """The pictures of a decoder after `steps` steps of squared error, the same for the same arguments."""
     import torch
 
     target = torch.tensor(faces(SIDE)[:32]).float()[:, None]
@@ -136,6 +141,71 @@ def decoded(kind: str, steps: int, seed: int = 0) -> Decoded:
         loss.backward()
         optimiser.step()
         losses.append(float(loss.detach()))
+    return _decoded(module, codes.detach(), losses)
+
+
+@lru_cache(maxsize=16)
+def contested(kind: str, steps: int, seed: int = 0) -> Decoded:
+    """The same after `steps` steps against a discriminator; the losses are the discriminator's.
+
+    Its kernels of 4 and strides of 2 pass their gradients back evenly, so that no pattern is of its making.
+    """
+    import torch
+    from torch.nn.functional import relu
+
+    real = torch.tensor(faces(SIDE)).float()[:, None]
+    module, judge = build(kind, seed), _discriminator(seed)
+    generator = torch.Generator().manual_seed(seed)
+    codes = torch.randn(32, CODE, generator=generator)
+    ours, its = (torch.optim.Adam(m.parameters(), lr=2e-3, betas=(0.5, 0.99)) for m in (module, judge))
+    losses = []
+    for _ in range(steps):
+        some = real[torch.randint(len(real), (BATCH,), generator=generator)]
+        mirrored = torch.rand(BATCH, 1, 1, 1, generator=generator) < 0.5
+        some = torch.where(mirrored, some.flip(-1), some)
+        made = module(torch.randn(BATCH, CODE, generator=generator))
+        loss = relu(1 - judge(some)).mean() + relu(1 + judge(made.detach())).mean()
+        its.zero_grad()
+        loss.backward()
+        its.step()
+        losses.append(float(loss.detach()))
+        ours.zero_grad()
+        (-judge(made).mean()).backward()
+        ours.step()
+    return _decoded(module, codes, losses)
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """What a decoder learns from: what it is called, and the decoder by kind, steps and seed."""
+
+    title: Text
+    decoded: Callable[[str, int, int], Decoded]
+
+
+TEACHERS: Mapping[str, Teacher] = {
+    "squared": Teacher(Text("squared error", "平方误差"), decoded),
+    "adversary": Teacher(Text("a discriminator", "判别器"), contested),
+}
+
+
+def _discriminator(seed: int) -> Any:
+    """(N, 1, 32, 32) → (N, 1): three strided convolutions and a linear layer, spectrally normalised."""
+    import torch
+    from torch import nn
+    from torch.nn.utils.parametrizations import spectral_norm
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed + 1000)
+        layers: list[nn.Module] = []
+        for a, b in ((1, 16), (16, 32), (32, 64)):
+            layers += [spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
+        return nn.Sequential(*layers, nn.Flatten(), spectral_norm(nn.Linear(64 * (SIDE // 8) ** 2, 1)))
+
+
+def _decoded(module: Any, codes: Any, losses: list[float]) -> Decoded:
+    import torch
+
     with torch.no_grad():
         pictures = module(codes)[:, 0].double().numpy()
-    return Decoded(pictures, module.eval(), codes[:1].detach(), tuple(losses))
+    return Decoded(pictures, module.eval(), codes[:1], tuple(losses))

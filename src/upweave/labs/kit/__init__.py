@@ -4,19 +4,20 @@ from ..text import Text, same
 from .code import code
 from .controls import Choice, File, Numbers, Preset, Slider, Switch, controls, stretch
 from .drawing import axes, curve, row, short, table
-from .exercise import Verdict, exercise, right, wrong
+from .exercise import Verdict, exercise, practice, right, wrong
 from .figure import Panel, figure
 from .findings import findings
 from .fit import enlarged, fitted
-from .layer import layer_sliders, refusal, transposed
+from .layer import ALIGNMENTS, layer_sliders, refusal, transposed
 from .links import number, show
 from .media import Picture, pictures, png, sound, wav
 from .page import closing, opening
 from .paths import PathTable, paths
 from .picture import picture, scene, shrunk
-from .words import both, formula
+from .words import both, facts, formula
 
 __all__ = [
+    "ALIGNMENTS",
     "Choice",
     "File",
     "Numbers",
@@ -36,6 +37,7 @@ __all__ = [
     "curve",
     "enlarged",
     "exercise",
+    "facts",
     "figure",
     "findings",
     "fitted",
@@ -47,6 +49,7 @@ __all__ = [
     "picture",
     "pictures",
     "png",
+    "practice",
     "refusal",
     "right",
     "row",

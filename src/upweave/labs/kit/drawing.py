@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .figure import Panel, Paths, Tip
 from .links import show
+
+T = TypeVar("T")
 
 
 def row(
@@ -94,6 +96,11 @@ def table(
             panel.rect(left + 1, top + 1, side - 2, side - 2, value=0.3 * value / scale, style="shade")
         if side >= 20 and 5.8 * len(short(value)) <= side:
             panel.text(left + side / 2, top + side / 2, short(value), style="small" if side < 30 else None)
+
+
+def always(value: T) -> Callable[[int], T]:
+    """That value for every cell: for a `row` of one."""
+    return lambda _: value
 
 
 def short(value: Any) -> str:

@@ -23,7 +23,7 @@ import traitlets
 from ...errors import UpweaveError
 from ..text import Text
 from .widget import Widget, in_page, module
-from .words import marked
+from .words import both, marked
 
 Kind = Literal["number", "numbers", "choice"]
 
@@ -115,6 +115,14 @@ def exercise(
             options=[[key, text.pair] for key, text in (options or {}).items()],
             hint=marked(hint).pair if hint else [],
         )
+    )
+
+
+def practice(*, paper: bool = False) -> Any:
+    """The heading over a lab's exercises; `paper` says that paper helps."""
+    return both(
+        f"## Exercises\n\n{'Paper helps. ' if paper else ''}The answers are computed when you ask, not looked up.",
+        f"## 练习\n\n{'可以动笔算一算。' if paper else ''}答案是在您提交时当场计算的，不是事先存好的。",
     )
 
 

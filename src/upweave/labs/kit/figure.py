@@ -12,7 +12,8 @@ cell is on all paths that leave it, a matrix entry on its one path. Two marks ar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -100,18 +101,26 @@ class Panel:
         self, x: float, y: float, cell: float, paths: Sequence[PathTable], kernel: npt.NDArray[Any], name: str
     ) -> None:
         """The matrix of a layer of two axes, outputs × inputs, row-major; entry (n, i) is one pair of `paths`."""
-        tables = [{"inputs": t.inputs, "outputs": t.outputs, "taps": t.taps, "shape": t.shape} for t in paths]
-        mark = {"m": "product", "x": x, "y": y, "cell": cell, "name": name, "paths": tables}
+        mark = {"m": "product", "x": x, "y": y, "cell": cell, "name": name, "paths": [_table(t) for t in paths]}
         self.marks.append(mark | {"kernel": _digits(kernel)})
 
-    def as_dict(self) -> dict[str, Any]:
-        """The panel as the widget takes it."""
+    def factor(
+        self, x: float, y: float, cell: float, paths: PathTable, axis: int, layer: tuple[int, int, int], name: str
+    ) -> None:
+        """Which output of axis 0 or 1 reads which input, outputs × inputs; each entry is one path of that axis, with
+        every path of the other. `layer` is (s, d, p), in which the entries say how their output is reached."""
+        stride, dilation, before = layer
+        mark = {"m": "factor", "x": x, "y": y, "cell": cell, "name": name, "paths": _table(paths), "axis": axis}
+        self.marks.append(mark | {"stride": stride, "dilation": dilation, "before": before})
+
+    def as_json(self) -> str:
+        """The panel as the widget takes it: one text, which is sent and compared as it is."""
         out: dict[str, Any] = {"title": self.title.pair, "w": self.width, "h": self.height, "marks": self.marks}
         if self.scrolls:
             out["scrolls"] = True
         if self.note is not None:
             out["note"] = self.note.pair
-        return out
+        return json.dumps(out, ensure_ascii=False, separators=(",", ":"))
 
 
 class FigureWidget(Widget):
@@ -120,15 +129,34 @@ class FigureWidget(Widget):
     _esm = module("figure.js")
     panels = traitlets.List().tag(sync=True)
     message = traitlets.List().tag(sync=True)
+    _of: Any = None
 
     def show(self, *panels: Panel) -> None:
         """Draw these panels instead of what was there."""
+        self._of = None
         with self.hold_sync():
             self.message = []
-            self.panels = [p.as_dict() for p in panels]
+            self.panels = [p.as_json() for p in panels]
+
+    def show_of(self, what: Any, draw: Callable[[], Iterable[Panel]]) -> None:
+        """Draw the panels of `what`, a value that can be compared; nothing is made anew where that is there already.
+
+        For a cell that runs with every move of a slider, but whose drawing depends on less.
+        """
+        if self._of is None or self._of != what:
+            self.show(*draw())
+            self._of = what
+
+    def show_unless(self, problem: Text | None, draw: Callable[[], Iterable[Panel]]) -> None:
+        """Draw these panels, or where there is a problem say what it is; then nothing is made."""
+        if problem is None:
+            self.show(*draw())
+        else:
+            self.refuse(problem)
 
     def refuse(self, why: Text) -> None:
         """Show no drawing but the reason why there is none."""
+        self._of = None
         with self.hold_sync():
             self.panels = []
             self.message = why.pair
@@ -139,6 +167,10 @@ def figure(*panels: Panel) -> Any:
     widget = FigureWidget()
     widget.show(*panels)
     return in_page(widget)
+
+
+def _table(paths: PathTable) -> dict[str, Any]:
+    return {"inputs": paths.inputs, "outputs": paths.outputs, "taps": paths.taps, "shape": paths.shape}
 
 
 def _digits(values: npt.NDArray[Any]) -> list[Any]:

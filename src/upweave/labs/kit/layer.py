@@ -15,6 +15,16 @@ KERNEL, STRIDE = Text("kernel k", "核大小 k"), Text("stride s", "步长 s")
 PADDING, OUTPUT_PADDING = Text("padding p", "填充 p"), Text("output padding o", "输出填充 o")
 DILATION, SIZE = Text("dilation d", "膨胀 d"), Text("input length H", "输入长度 H")
 
+ALIGNMENTS: Mapping[str, Text] = {
+    "centred": Text("centred", "居中"),
+    "phase-0": Text("phase 0", "零相位"),
+    "corner": Text("corner", "角点对齐"),
+    "causal": Text("causal", "因果"),
+    "other": Text("other", "其他"),
+    "mixed": Text("mixed", "混合"),
+}
+"""What `upweave.alignment` calls the kinds of a layer's grid, in words."""
+
 
 def layer_sliders(
     kernel: int = 4,

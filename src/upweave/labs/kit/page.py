@@ -19,6 +19,12 @@ SWITCH = (
     + " <kbd>L</kbd></button>"
 )
 
+ICON = (  # two phases, interleaved; a page without one makes a browser ask for /favicon.ico
+    "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 4 4'%3E%3Cpath fill='%231f5fa8' "
+    "d='M0 0h4v4h-4z'/%3E%3Cpath fill='%23f2a365' d='M1 0h1v1h-1zM3 0h1v1h-1zM1 2h1v1h-1zM3 2h1v1h-1zM0 1h1v1h-1zM2 1h1v1h-1z"
+    "M0 3h1v1h-1zM2 3h1v1h-1z'/%3E%3C/svg%3E"
+)
+
 
 def opening(name: str) -> mo.Html:
     """The head of the lab of that name: navigation, title, summary, language switch."""
@@ -72,6 +78,7 @@ def document(title: str, body: str, more: str = "") -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f'<link rel="icon" href="{ICON}">'
         f"<title>{escape(title)}</title><style>body {{ margin: 0; }}\n{static('page.css')}</style>{static('head.html')}</head>"
         f'<body><div class="uw-page">{body}</div>{more}</body></html>\n'
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -21,19 +22,28 @@ class PathTable:
 
     def of_input(self, i: int) -> list[int]:
         """The numbers of the paths that leave input i."""
-        return [j for j, v in enumerate(self.inputs) if v == i]
+        return list(self._ends[0].get(i, ()))
 
     def of_tap(self, t: int) -> list[int]:
         """The numbers of the paths through tap t."""
-        return [j for j, v in enumerate(self.taps) if v == t]
+        return list(self._ends[1].get(t, ()))
 
     def of_output(self, n: int) -> list[int]:
         """The numbers of the paths that arrive at output n."""
-        return [j for j, v in enumerate(self.outputs) if v == n]
+        return list(self._ends[2].get(n, ()))
 
     def entry(self, n: int, i: int) -> list[int]:
         """The path of matrix entry (n, i), in a list; empty where the entry is structurally zero."""
-        return [j for j, (a, b) in enumerate(zip(self.outputs, self.inputs, strict=True)) if (a, b) == (n, i)]
+        return [j for j in self.of_output(n) if self.inputs[j] == i]
+
+    @cached_property
+    def _ends(self) -> tuple[dict[int, list[int]], ...]:
+        """By input, tap and output: the paths that have it."""
+        out: tuple[dict[int, list[int]], ...] = ({}, {}, {})
+        for found, values in zip(out, (self.inputs, self.taps, self.outputs), strict=True):
+            for j, v in enumerate(values):
+                found.setdefault(v, []).append(j)
+        return out
 
 
 def paths(spec: ConvTranspose | Conv, size: int) -> PathTable:

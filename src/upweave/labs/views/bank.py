@@ -10,6 +10,7 @@ from ...theory.gain import dc_gain
 from ...theory.spectrum import frequency_response, ideal_lowpass
 from ..kit.drawing import axes, curve, short
 from ..kit.figure import Panel, Paths
+from ..kit.layer import ALIGNMENTS
 from ..kit.links import show
 from ..text import Text
 from .study import Study
@@ -103,8 +104,8 @@ def grid_panel(study: Study, axis: int = 0) -> Panel:
         _titled(
             study,
             axis,
-            f"Grids: f(n) = {s}·n {_signed(found.offset)}, {found.kind}",
-            f"网格：f(n) = {s}·n {_signed(found.offset)}，{KINDS[found.kind]}",
+            f"Grids: f(n) = {s}·n {_signed(found.offset)}, {ALIGNMENTS[found.kind].en}",
+            f"网格：f(n) = {s}·n {_signed(found.offset)}，{ALIGNMENTS[found.kind].zh}",
         ),
         (high - low) * unit + 20,
         112,
@@ -158,10 +159,6 @@ def grid_panel(study: Study, axis: int = 0) -> Panel:
             tip=f"f({i}) = {found.centre(i)}, {s}·{i} + {s - 1}/2 = {show(ideal)}",
         )
     return panel
-
-
-KINDS = {"centred": "居中", "corner": "角对齐", "phase-0": "零相位", "causal": "因果", "other": "其他"}
-"""The kinds of alignment in Chinese."""
 
 
 def spectrum_panel(study: Study, axis: int = 0) -> Panel:

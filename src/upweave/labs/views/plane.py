@@ -138,18 +138,7 @@ def _axis_matrix(study: Study, axis: int) -> Panel:
         max(150.0, cell * t.shape[1] + 4),
         cell * t.shape[0] + 4,
     )
-    panel.rect(2, 2, cell * t.shape[1], cell * t.shape[0], style="board")
-    for j, (i, n, tap) in enumerate(zip(t.inputs, t.outputs, t.taps, strict=True)):
-        panel.rect(
-            2 + i * cell,
-            2 + n * cell,
-            cell,
-            cell,
-            style="first",
-            name=f"{'rc'[axis]}{n},{i}",
-            on=[[j], None] if axis == 0 else [None, [j]],
-            tip=f"{n} = {layer.stride}·{i} + {layer.dilation}·{tap} − {layer.begin}",
-        )
+    panel.factor(2, 2, cell, t, axis, (layer.stride, layer.dilation, layer.begin), "rc"[axis])
     return panel
 
 

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from ...nn import ResizeConv2d, bilinear_, equal_phase_gain, icnr_, phase_gain_imbalance
+from ...nn import ResizeConv2d, bilinear_, equal_phase_gain, icnr_, phase_gain_variance
 from ...rewrite.weights.widen import add_taps, widened
 from ...spec import ConvTranspose, Spec
 from ..kit.picture import scene, shrunk
@@ -155,13 +155,12 @@ REMEDIES: dict[str, Remedy] = {
         ),
     ),
     "penalty": Remedy(
-        Text(f"penalty, {PENALTY} · imbalance", f"正则项，{PENALTY} · 不平衡度"),
+        Text(f"penalty, {PENALTY} · variance of the gains", f"正则项，{PENALTY} · 增益的方差"),
         _plain,
         Text("The loss pays for gains that differ.", "增益不等要在损失里付出代价。"),
         Text(
-            "It bargains with the loss: less is left, never nothing. And it is not convex: from the draw 3 the layer gets "
-            "stuck and learns nothing.",
-            "它与损失讨价还价：剩得少些，但不会一点不剩。而且它不是凸的：从第 3 组随机数出发，这个层会卡住，什么也学不到。",
+            "It bargains with the loss: less is left, never nothing.",
+            "它与损失讨价还价：剩得少些，但不会一点不剩。",
         ),
         PENALTY,
     ),
@@ -200,7 +199,7 @@ def _train(layer: Any, given: Array, target: Array, test: Array, penalty: float)
         optimiser.zero_grad()
         loss = (layer(x) - y).square().mean()
         if penalty:
-            loss = loss + penalty * phase_gain_imbalance(layer)
+            loss = loss + penalty * phase_gain_variance(layer)
         loss.backward()
         optimiser.step()
 

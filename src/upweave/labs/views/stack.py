@@ -13,6 +13,7 @@ from ...convert.forward import phase_bank
 from ...spec import ConvTranspose
 from ...theory.sizes import output_size
 from ..kit.figure import Panel
+from ..kit.layer import refusal
 from ..kit.paths import PathTable, paths
 from ..text import Text
 
@@ -20,9 +21,9 @@ MOST_PATHS = 6000
 MOST_OUTPUTS = 96
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Stack:
-    """Layers of one axis, first to last, over an input of `size`."""
+    """Layers of one axis, first to last, over an input of `size`. Two of the same layers and size are equal."""
 
     layers: tuple[ConvTranspose, ...]
     size: int
@@ -64,12 +65,48 @@ class Stack:
         return np.bincount(self.lines[:, -1], minlength=self.sizes[-1])
 
 
+CHAINS: dict[str, tuple[Text, tuple[ConvTranspose, ...]]] = {
+    "dcgan": (Text("DCGAN: k4 s2 p1, four times", "DCGAN：k4 s2 p1 四次"), (ConvTranspose(4, 2, 1),) * 4),
+    "cyclegan": (
+        Text("CycleGAN: k3 s2 p1 o1, twice", "CycleGAN：k3 s2 p1 o1 两次"),
+        (ConvTranspose(3, 2, 1, 1),) * 2,
+    ),
+    "unet": (Text("U-Net: k2 s2, three times", "U-Net：k2 s2 三次"), (ConvTranspose(2, 2),) * 3),
+    "fcn": (Text("FCN-8s: k4 s2, k4 s2", "FCN-8s：k4 s2、k4 s2"), (ConvTranspose(4, 2),) * 2),
+    "hifigan": (
+        Text("HiFi-GAN V1: last two, k4 s2 p1", "HiFi-GAN V1：末两层 k4 s2 p1"),
+        (ConvTranspose(4, 2, 1),) * 2,
+    ),
+}
+"""Published chains, by name: what they are called, and their layers along one axis."""
+
+
+def why_not(stack: Stack) -> Text | None:
+    """Why the stack cannot be drawn: a layer that gives no output, or too much of it; None where it can."""
+    size = stack.size
+    for layer in stack.layers:
+        if (why := refusal(layer, size)) is not None:
+            return why
+        size = int(output_size(layer, size))
+    if fits(stack):
+        return None
+    return Text(
+        f"{size} outputs with so many ways to each are too many to draw; take fewer layers or inputs.",
+        f"{size} 个输出、路径太多，画不下；请减少层数或输入。",
+    )
+
+
 def fits(stack: Stack) -> bool:
     """Whether the stack is small enough to be drawn."""
     ways = 1.0
     for layer in stack.layers:
         ways *= int(layer.per_axis(1)[0].kernel)
     return stack.size * ways <= MOST_PATHS and stack.sizes[-1] <= MOST_OUTPUTS
+
+
+def panels(stack: Stack) -> list[Panel]:
+    """All that is drawn of a stack."""
+    return [cone_panel(stack), counts_panel(stack)]
 
 
 def cone_panel(stack: Stack) -> Panel:

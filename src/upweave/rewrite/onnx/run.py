@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,13 +25,11 @@ from ..report import Applied, RewriteReport, Timing
 from .compare import Comparison
 from .edit import edited, why_not_written
 from .runtime import Feeds, best_runtime, load, random_inputs
+from .slower import RACES, SLOWER, Group, slower_groups
 from .source import Source, suggested_shapes
 from .store import with_weights
 
 Array = npt.NDArray[Any]
-
-SLOWER = 1.02
-"""A rewritten model may take so many times the original's time; else it is not chosen."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +110,8 @@ class _Work:
     rejected: dict[tuple[str, str, tuple[str, ...]], str] = field(default_factory=dict)
     checked: dict[tuple[str, str, tuple[str, ...]], Certificate | None] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    slow: list[Refusal] = field(default_factory=list)
+    races: int = RACES
 
     def run(self, path: str, measure: bool) -> Rewritten:
         """Everything: what is safe first, certified and timed, then the repairs that change outputs."""
@@ -165,15 +165,41 @@ class _Work:
                 self.drop(outcome, certificate)
                 continue
             timing = self.time(model) if measure else None
-            slow = None if timing is None or timing.after <= SLOWER * timing.before else self.doubtful(outcome)
-            if slow is None:
-                return Rewritten(model, self.report(path, outcome, certificate, timing)), outcome
-            assert timing is not None
-            self.warnings.append(
-                f"{slow} was not applied: with it the model takes {timing.after / timing.before:.2f} times its time in "
-                f"{timing.runtime}"
+            if timing is not None and self.refuse_slow(outcome, timing):
+                continue
+            return Rewritten(model, self.report(path, outcome, certificate, timing)), outcome
+
+    def refuse_slow(self, outcome: Outcome, timing: Timing) -> bool:
+        """Reject the steps that make the model slower; True if there are some.
+
+        Where the races are spent, all steps are rejected if together they make it slower.
+        """
+        steps, ratio = outcome.steps, timing.after / timing.before
+        groups = [Group(0, len(steps), ratio)] if ratio > SLOWER else []
+        self.races -= 1
+        if self.races > 0:
+            self.say("looking for rewrites that make the model slower")
+            graphs = [self.source.graph, *(s.graph for s in steps)]
+            promised = [price_of(g.nodes, g.shapes, self.target).seconds for g in graphs]
+            groups, spent = slower_groups(
+                promised, ratio, lambda counts: self.race(outcome, counts), self.races, _needs(steps)
             )
-            names = tuple(n for n in names if n != slow)
+            self.races -= spent
+        for group in groups:
+            others = f" and {group.size - 1} others" if group.size > 1 else ""
+            reason = f"measured in {timing.runtime}: with it{others} the model takes {group.ratio:.2f} times its time"
+            for step in steps[group.first : group.last]:
+                r = step.replacement
+                self.rejected[_key(r)] = reason
+                self.slow.append(Refusal(r.identity, r.path, reason))
+        return bool(groups)
+
+    def race(self, outcome: Outcome, counts: Sequence[int]) -> tuple[float, ...]:
+        """Seconds of the model after so many steps each, timed in turns."""
+        folder = self.source.model.folder
+        return self.comparison.race(
+            [with_weights(edited(self.source, outcome.steps[n - 1].graph), folder) if n else None for n in counts]
+        )
 
     def outcome(self, names: tuple[str, ...]) -> Outcome:
         self.say("matching")
@@ -225,16 +251,6 @@ class _Work:
         self.say(f"timing in {self.comparison.runtime}")
         return self.comparison.times(model)
 
-    def doubtful(self, outcome: Outcome) -> str:
-        """The identity whose steps promised the least of what they replaced."""
-        kinds = {s.replacement.identity for s in outcome.steps}
-
-        def promise(kind: str) -> float:
-            steps = [s for s in outcome.steps if s.replacement.identity == kind]
-            return sum(s.gain for s in steps) / max(1e-12, sum(s.before.seconds for s in steps))
-
-        return min(sorted(kinds), key=promise)
-
     def applied(self, outcome: Outcome) -> tuple[Applied, ...]:
         """The steps as the report lists them."""
         return tuple(
@@ -249,7 +265,7 @@ class _Work:
         self, path: str, outcome: Outcome, certificate: Certificate | None, timing: Timing | None
     ) -> RewriteReport:
         before, after = (price_of(g.nodes, g.shapes, self.target) for g in (self.source.graph, outcome.graph))
-        refused = (*outcome.refusals, *_frozen(self.source))
+        refused = (*outcome.refusals, *self.slow, *_frozen(self.source))
         return RewriteReport(
             path, self.target.name, self.target.measured, self.applied(outcome), tuple(dict.fromkeys(refused)),
             before, after, share_of_upsampling(self.source.graph, self.target, before), certificate, timing,
@@ -260,6 +276,23 @@ class _Work:
 
 def _key(r: Replacement) -> tuple[str, str, tuple[str, ...]]:
     return r.identity, r.path, r.removed
+
+
+def _needs(steps: Sequence[Step]) -> dict[int, set[int]]:
+    """For each step, counted from 1, the steps before it that wrote something that it takes away or reads."""
+    found: dict[int, set[int]] = {}
+    for k, step in enumerate(steps, 1):
+        read = {v for n in (*step.old, *step.new) for v in n.inputs}
+        gone = {n.name for n in step.old}
+        found[k] = {
+            j for j, other in enumerate(steps[: k - 1], 1)
+            if gone & {n.name for n in other.new} or read & (_written(other.new) - _written(other.old))
+        }  # fmt: skip
+    return found
+
+
+def _written(nodes: Iterable[Node]) -> set[str]:
+    return {v for n in nodes for v in n.outputs}
 
 
 def _period(node: Node, step: Step, output: Shape) -> tuple[int, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -162,17 +162,17 @@ def _random(rng: np.random.Generator, shape: Shape, elem: int, loud: float) -> n
     return (loud * rng.standard_normal(shape)).astype(dtype)
 
 
-def compare_times(old: Run, new: Run, feeds: Feeds, *, seconds: float = 4.0, least: int = 5) -> tuple[float, float]:
-    """Median seconds of both models, run in turns after a warm-up, for about `seconds`."""
-    times: tuple[list[float], list[float]] = ([], [])
-    for run in (old, new):
+def compare_times(runs: Sequence[Run], feeds: Feeds, *, seconds: float = 4.0, least: int = 5) -> tuple[float, ...]:
+    """Median seconds of each model, run in turns after a warm-up, for about `seconds`."""
+    times: tuple[list[float], ...] = tuple([] for _ in runs)
+    for run in runs:
         run(feeds)
     start = perf_counter()
     while len(times[0]) < least or perf_counter() - start < seconds:
-        for run, found in zip((old, new), times, strict=True):
+        for run, found in zip(runs, times, strict=True):
             began = perf_counter()
             run(feeds)
             found.append(perf_counter() - began)
         if perf_counter() - start > 6 * seconds and len(times[0]) >= 2:
             break
-    return median(times[0]), median(times[1])
+    return tuple(median(found) for found in times)

@@ -20,6 +20,7 @@ from .inputs import Call, as_call
 from .observe import Observation, is_any_channels_last, observe
 from .prove import prove
 from .report import ModelReport
+from .spent import Spent, spent_in
 
 MOST_DROPPED = 8
 """So many decisions that are wrong one by one; with more, none is trusted."""
@@ -69,13 +70,16 @@ def accelerate(
     found = _observe(model, call, notes)
     contiguous = not is_any_channels_last(y)
     del y
-    original = race({"original": lambda: _plain(model, call)}, 0, 1)["original"] if measure else 0.0
+    spent = spent_in(model, call, seconds / 10) if measure else Spent()
+    original = spent.whole
     layouts = [False, True] if channels_last is None else [channels_last]
     if not measure and channels_last is None:
         layouts = [False]
     candidates: dict[str, tuple[Decisions, nn.Module, Certificate, list[Choice]]] = {}
+    tried: list[list[Choice]] = []
     for last in layouts:
-        choices = choose(found, last, seconds / 2 / len(layouts) if measure else 0)
+        choices = choose(found, last, 0.4 * seconds / len(layouts) if measure else 0, spent)
+        tried.append(choices)
         decisions = decided(choices, found, last)
         if decisions.are_none:
             continue
@@ -89,7 +93,8 @@ def accelerate(
         best = min(candidates, key=lambda name: times[name])
         if times[best] >= FASTER * times["original"]:
             notes.append(
-                f"nothing was clearly faster: {best} {1e3 * times[best]:.3g} ms, original {1e3 * original:.3g} ms"
+                f"nothing was clearly faster: {best} {1e3 * times[best]:.3g} ms, "
+                f"original {1e3 * times['original']:.3g} ms"
             )
             best = ""
     else:
@@ -97,10 +102,10 @@ def accelerate(
     if best:
         decisions, new, certificate, choices = candidates[best]
     else:
-        decisions, choices = Decisions(), choose(found, False, 0)
+        decisions, choices = Decisions(), tried[0]
         new = apply(model, decisions)
         certificate = prove(model, new, decisions, call, original, limit=limit)
-    new.report = ModelReport.of(model, new, decisions, choices, found, times, best, certificate, notes)  # type: ignore[assignment]
+    new.report = ModelReport.of(model, new, call, decisions, choices, found, times, best, certificate, notes)  # type: ignore[assignment]
     return new
 
 

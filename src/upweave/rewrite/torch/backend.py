@@ -16,20 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, fx
 
 from ...errors import BackendError
-from ...ops.torch.front import conv_transpose
 from .deferred import How
 from .derived import derive
 from .fold import fold_batch_norm
+from .functions import TRANSPOSED, read_call, run
 from .mode import Deferring
 from .pending import plainly
 
 INNER = ("eager", "inductor")
-
-CONVOLUTIONS: dict[Any, bool] = {
-    F.conv1d: False, F.conv2d: False, F.conv3d: False,
-    F.conv_transpose1d: True, F.conv_transpose2d: True, F.conv_transpose3d: True,
-}  # fmt: skip
-"""PyTorch's functions, and whether they are transposed."""
 
 
 def upweave(
@@ -77,25 +71,12 @@ class _Rewriting(Deferring):
         super().__init__(How("auto"))
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if CONVOLUTIONS.get(func):
-            return transposed(func, *plainly(args), **plainly(kwargs or {}))
+        if TRANSPOSED.get(func):
+            args, kwargs = plainly(args), plainly(kwargs or {})
+            x, function = read_call(func, args, kwargs)
+            if x.dim() == function.weight.dim():  # batched
+                return run(x, function)
         return super().__torch_function__(func, types, args, kwargs)
-
-
-def transposed(
-    func: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None, stride: Any = 1, padding: Any = 0,
-    output_padding: Any = 0, groups: int = 1, dilation: Any = 1,
-) -> Tensor:  # fmt: skip
-    """`F.conv_transposeNd` on Upweave's operator where that takes it: batched inputs."""
-    rank = weight.dim() - 2
-    if x.dim() != rank + 2:
-        return func(x, weight, bias, stride, padding, output_padding, groups, dilation)  # type: ignore[no-any-return]
-
-    def each(value: Any) -> tuple[int, ...]:
-        many = tuple(value) if isinstance(value, (tuple, list)) else (value,)
-        return many * rank if len(many) == 1 else many
-
-    return conv_transpose(x, weight, bias, each(stride), each(padding), each(output_padding), groups, each(dilation))
 
 
 def fuse_batch_norms(graph: fx.GraphModule) -> int:
@@ -110,10 +91,10 @@ def fuse_batch_norms(graph: fx.GraphModule) -> int:
         conv = numbers.get("input")
         if numbers.get("training", False) is not False or numbers.get("running_mean") is None:
             continue
-        if not isinstance(conv, fx.Node) or conv.target not in CONVOLUTIONS or len(conv.users) != 1:
+        if not isinstance(conv, fx.Node) or conv.target not in TRANSPOSED or len(conv.users) != 1:
             continue
         names = ("input", "weight", "bias", "stride", "padding", *(
-            ("output_padding", "groups", "dilation") if CONVOLUTIONS[conv.target] else ("dilation", "groups")
+            ("output_padding", "groups", "dilation") if TRANSPOSED[conv.target] else ("dilation", "groups")
         ))  # fmt: skip
         own = _arguments(conv, names)
         norm = [numbers.get(k) for k in ("running_mean", "running_var", "weight", "bias")]
@@ -121,7 +102,7 @@ def fuse_batch_norms(graph: fx.GraphModule) -> int:
             folded = graph.graph.call_function(
                 normalised_weight,
                 (own["weight"], own.get("bias"), *norm, numbers.get("eps", 1e-5), own.get("groups", 1),
-                 CONVOLUTIONS[conv.target]),
+                 TRANSPOSED[conv.target]),
             )  # fmt: skip
             weight = graph.graph.call_function(_first, (folded,))
             bias = graph.graph.call_function(_second, (folded,))

@@ -7,24 +7,27 @@ For a fold: "keep" (resize, then convolve), or the folded transposed convolution
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 
 from ...ops import native
-from ...ops.torch.front import conv_transpose
 from ...ops.torch.layout import CHANNELS_LAST
 from .clock import race
 from .decisions import Decisions, Way
 from .deferred import Deferred, How, Part
-from .modules import stride_one
+from .functions import Function, Route, plain, run
 from .observe import Fold, Layer, Observation
+from .spent import Claims, Spent
 
 MARGIN = 0.97
 """A way must take less than this share of the original's time: less is noise, and the original needs no certificate."""
+
+ORIGINAL = "original"
+"""Where the model is tried in another layout than its own, what it does by itself in that, in the same turns."""
 
 _CONV: dict[int, Callable[..., Any]] = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -37,11 +40,15 @@ class Choice:
         path: the convolution's.
         rewrite: "fold-nearest", "conv-transpose" or "conv".
         way: "keep", "native" or "torch".
-        times: seconds of each way, all calls of a run together; empty where it was not measured.
+        times: seconds of each way alone, all calls of a run together; empty where it was not measured.
         multiplies, folded: before and after, all calls of a run together.
         sites: modules that resize in front of it.
         reason: in words.
         is_layer: False where a function was called, not a module of PyTorch's convolutions.
+        alone: seconds of what the model does by itself, in its own layout, in the same turns as `times`.
+        share: the part of the model's time that this takes, timed inside its runs.
+        route: for a function that a module calls, how it is known again.
+        weights: the names of the weights in the model; for one that is computed, the path.
     """
 
     path: str
@@ -53,6 +60,14 @@ class Choice:
     sites: tuple[str, ...]
     reason: str
     is_layer: bool = True
+    alone: float = 0.0
+    share: float = 0.0
+    route: Route | None = None
+    weights: tuple[str, ...] = ()
+
+    def within(self, whole: float) -> dict[str, float]:
+        """Seconds of each way in a run that takes `whole`: the share of it, times what the way takes beside it."""
+        return {way: self.share * whole * t / self.alone for way, t in self.times.items()}
 
     @property
     def applies(self) -> bool:
@@ -65,18 +80,22 @@ class Choice:
         return "keep" if self.rewrite == "fold-nearest" else "torch"
 
 
-def choose(found: Observation, channels_last: bool, seconds: float) -> list[Choice]:
-    """A choice for every layer seen; measured for about `seconds` in all, or counted where that is 0."""
+def choose(found: Observation, channels_last: bool, seconds: float, spent: Spent | None = None) -> list[Choice]:
+    """A choice for every layer seen; measured for about `seconds` in all, or counted where that is 0. `spent` is what
+    layers take of the model's time."""
     folds: dict[str, list[Fold]] = {}
     for fold in found.folds:
         folds.setdefault(fold.path, []).append(fold)
-    layers: dict[str, list[Layer]] = {}
-    for seen in _considered(found.layers):
-        layers.setdefault(seen.path, []).append(seen)
+    layers: dict[tuple[str, Route | None], list[Layer]] = {}
+    for seen in _considered([*found.layers, *found.calls]):
+        layers.setdefault((seen.path, seen.route), []).append(seen)
+    claims = Claims(spent or Spent(), found.folds, [*found.layers, *found.calls])
     each = seconds / max(1, len(found.folds) + len({_kind(x) for many in layers.values() for x in many}))
     known: dict[Any, dict[str, float]] = {}
     choices = [_choose_fold(path, many, channels_last, each) for path, many in folds.items()]
-    return choices + [_choose_layer(path, many, channels_last, each, known) for path, many in layers.items()]
+    choices += [_choose_layer(path, many, channels_last, each, known) for (path, _), many in layers.items()]
+    shares = [*map(claims.share, folds.values()), *map(claims.share, layers.values())]
+    return [replace(choice, share=share) for choice, share in zip(choices, shares, strict=True)]
 
 
 SHARE = 0.01
@@ -106,8 +125,13 @@ def _kind(x: Layer) -> Any:
     layer = x.layer
     return (
         x.shape, x.output_size, tuple(layer.weight.shape), layer.stride, layer.padding, layer.output_padding,
-        layer.groups, layer.dilation, layer.transposed, layer.bias is None, layer.weight.dtype,
+        layer.groups, layer.dilation, layer.transposed, layer.bias is None, layer.weight.dtype, _is_new(layer),
     )  # fmt: skip
+
+
+def _is_new(layer: Any) -> bool:
+    """True for a function whose weight is computed in every call."""
+    return isinstance(layer, Function) and not isinstance(layer.weight, torch.nn.Parameter)
 
 
 def _choose_fold(path: str, folds: list[Fold], channels_last: bool, seconds: float) -> Choice:
@@ -119,11 +143,14 @@ def _choose_fold(path: str, folds: list[Fold], channels_last: bool, seconds: flo
         for fold in folds:
             for way, t in race(_fold_ways(fold, channels_last), seconds).items():
                 times[way] = times.get(way, 0.0) + t * fold.times
+    alone = times.pop(ORIGINAL, times.get("keep", 0.0))
     way, reason = _fastest(times, "keep") if times else (
         ("auto", f"{before / after:.2f} times fewer multiplications") if after < before else
         ("keep", "no fewer multiplications")
     )  # fmt: skip
-    return Choice(path, "fold-nearest", way, times, before, after, sites, reason, folds[0].is_layer)
+    return Choice(
+        path, "fold-nearest", way, times, before, after, sites, reason, folds[0].is_layer, alone, weights=_names(folds)
+    )
 
 
 def _choose_layer(
@@ -139,24 +166,41 @@ def _choose_layer(
                 known[kind] = race(_layer_ways(one, channels_last), seconds)
             for way, t in known[kind].items():
                 times[way] = times.get(way, 0.0) + t * one.times
+    alone = times.pop(ORIGINAL, times.get("torch", 0.0))
     if not native.available():
         way, reason = "torch", f"native core not available: {native.why_not()}"
     elif times:
         way, reason = _fastest(times, "torch")
     else:
         way, reason = ("native" if transposed else "torch"), "not measured"
-    return Choice(path, "conv-transpose" if transposed else "conv", way, times, multiplies, multiplies, (), reason)
+    rewrite = "conv-transpose" if transposed else "conv"
+    route = seen[0].route
+    return Choice(
+        path, rewrite, way, times, multiplies, multiplies, (), reason, route is None, alone, 0.0, route, _names(seen)
+    )  # fmt: skip
+
+
+def _names(seen: Sequence[Fold | Layer]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(one.name or one.path for one in seen))
 
 
 def _fastest(times: dict[str, float], original: str) -> tuple[str, str]:
     best = min(times, key=lambda way: times[way])
-    listed = ", ".join(f"{way} {1e3 * t:.3g} ms" for way, t in times.items())
+    others = (f"{way} takes {t / times[original]:.2f} of its time" for way, t in times.items() if way != original)
+    listed = f"beside {original}, {', '.join(others)}"
     if best != original and times[best] > MARGIN * times[original]:
         return original, f"nothing is clearly faster: {listed}"
     return best, listed
 
 
 def _fold_ways(fold: Fold, channels_last: bool) -> dict[str, Callable[[], Any]]:
+    names = ["keep", "native", "torch"] if native.available() else ["keep", "torch"]
+    run = _fold_runner(fold, channels_last)
+    ways = {name: run(name) for name in names}
+    return {**ways, ORIGINAL: _fold_runner(fold, False)("keep")} if channels_last else ways
+
+
+def _fold_runner(fold: Fold, channels_last: bool) -> Callable[[str], Callable[[], Any]]:
     weight = fold.weight.detach()
     if channels_last and weight.dim() in CHANNELS_LAST:
         weight = weight.contiguous(memory_format=CHANNELS_LAST[weight.dim()])
@@ -174,59 +218,55 @@ def _fold_ways(fold: Fold, channels_last: bool) -> dict[str, Callable[[], Any]]:
 
         return run
 
-    ways = ["keep", "native", "torch"] if native.available() else ["keep", "torch"]
-    return {name: way(name) for name in ways}
+    return way
 
 
 def _layer_ways(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]]:
+    ways = _ways_in(seen, channels_last)
+    return {**ways, ORIGINAL: _ways_in(seen, False)["torch"]} if channels_last else ways
+
+
+def _ways_in(seen: Layer, channels_last: bool) -> dict[str, Callable[[], Any]]:
     layer: Any = seen.layer
     weight = layer.weight.detach()
     x = torch.randn(seen.shape, dtype=weight.dtype)
     if channels_last and x.dim() in CHANNELS_LAST:
-        x, weight = (t.contiguous(memory_format=CHANNELS_LAST[x.dim()]) for t in (x, weight))
+        x = x.contiguous(memory_format=CHANNELS_LAST[x.dim()])
+        if isinstance(layer, torch.nn.Module):  # the weights of functions keep their order
+            weight = weight.contiguous(memory_format=CHANNELS_LAST[x.dim()])
     bias = None if layer.bias is None else layer.bias.detach()
-    functions: Any = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
-    conv: Any = functions[len(layer.stride)]
-    if not layer.transposed:
-        numbers = (layer.stride, layer.padding, layer.dilation, layer.groups)
-
-        def stride_one_way() -> Any:
-            with torch.no_grad():
-                return stride_one(x, weight, bias, layer.padding, layer.dilation, layer.groups, None, precise=False)
-
-        def plain_way() -> Any:
-            with torch.no_grad():
-                return _CONV[len(layer.stride)](x, weight, bias, *numbers)
-
-        return {"torch": plain_way, "native": stride_one_way}
-    extra = layer._output_padding(
-        x, list(seen.output_size) if seen.output_size is not None else None, layer.stride, layer.padding,
-        layer.kernel_size, len(layer.stride), layer.dilation,
+    extra: tuple[int, ...] = layer.output_padding
+    if layer.transposed:
+        size = list(seen.output_size) if seen.output_size is not None else None
+        rank = len(layer.stride)
+        extra = tuple(
+            layer._output_padding(x, size, layer.stride, layer.padding, layer.kernel_size, rank, layer.dilation)
+        )
+    f = Function(
+        layer.transposed, weight, bias, layer.stride, layer.padding, extra, layer.dilation, layer.groups
     )  # fmt: skip
 
-    def native_way() -> Any:
-        with torch.no_grad():
-            return conv_transpose(
-                x, weight, bias, layer.stride, layer.padding, tuple(extra), layer.groups, layer.dilation, precise=False
-            )  # fmt: skip
+    def way(call: Callable[[torch.Tensor, Function], Any]) -> Callable[[], Any]:
+        def timed() -> Any:
+            with torch.no_grad():
+                # What is kept of a weight is of no use to one that is computed in every call.
+                return call(x, replace(f, weight=weight.clone()) if _is_new(layer) else f)
 
-    def torch_way() -> Any:
-        with torch.no_grad():
-            return conv(x, weight, bias, layer.stride, layer.padding, extra, layer.groups, layer.dilation)
+        return timed
 
-    return {"torch": torch_way, "native": native_way}
+    return {"torch": way(plain), "native": way(lambda x, f: run(x, f, precise=False))}
 
 
 def decided(choices: list[Choice], found: Observation, channels_last: bool, fuse: bool = True) -> Decisions:
     """The decisions that follow from the choices; with `fuse`, convolutions wait for the normalisation behind them."""
     sites: dict[str, str] = {}
     deferred: dict[str, str] = {}
-    plain: dict[str, str] = {}
+    others: dict[str, str] = {}
     paths = {x.path for x in found.layers} | set(found.chains)
     for choice in choices:
         if choice.rewrite != "fold-nearest":
-            if choice.applies:
-                plain[choice.path] = choice.way
+            if choice.applies and choice.route is None:
+                others[choice.path] = choice.way
             continue
         is_layer = choice.is_layer
         if is_layer:
@@ -234,16 +274,20 @@ def decided(choices: list[Choice], found: Observation, channels_last: bool, fuse
         if choice.applies:
             for site in choice.sites:
                 sites.setdefault(site, "auto" if is_layer else choice.way)
+    calls: dict[str, tuple[Route, ...]] = {}
+    for choice in choices:
+        if choice.route is not None and choice.applies:
+            calls[choice.path] = (*calls.get(choice.path, ()), choice.route)
     if not sites:
         deferred = {}
     behind = found.chains if fuse else {}
     layers = {}
     for path in sorted(paths | set(deferred)):
-        way = Way(deferred.get(path, "auto"), plain.get(path, "torch"), behind.get(path, ""))
+        way = Way(deferred.get(path, "auto"), others.get(path, "torch"), behind.get(path, ""))
         if path in deferred or way.plain != "torch" or way.behind:
             layers[path] = way
     # Of signals there is no channels-last order.
     has_order = any(x.layer.weight.dim() in CHANNELS_LAST for x in found.layers) or any(
         f.weight.dim() in CHANNELS_LAST for f in found.folds
     )
-    return Decisions(sites, layers, channels_last and has_order)
+    return Decisions(sites, layers, channels_last and has_order, calls=calls)

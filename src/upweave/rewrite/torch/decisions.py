@@ -10,7 +10,8 @@ from torch import nn
 
 from .copying import become, shared_copy, to_channels_last
 from .deferred import How
-from .modules import Convolution, Root, Site, Transposed
+from .functions import Route
+from .modules import Caller, Convolution, Root, Site, Transposed
 
 Unit: TypeAlias = tuple[str, str]
 
@@ -32,6 +33,7 @@ class Decisions:
     """Attributes:
     sites: modules whose resizes are deferred, with the backend for convolutions that are called as functions.
     layers: convolutions of either kind that run in another way than their own.
+    calls: modules that call convolutions as functions, with those that run by Upweave's operator.
     channels_last: whether convolutions get weights in channels-last order, which their outputs then have too.
     precise: whether the native core keeps to what loses no digit of float32.
     """
@@ -40,18 +42,20 @@ class Decisions:
     layers: dict[str, Way] = field(default_factory=dict)
     channels_last: bool = False
     precise: bool = False
+    calls: dict[str, tuple[Route, ...]] = field(default_factory=dict)
 
     @property
     def are_none(self) -> bool:
         """True if the model stays what it is."""
-        return not self.sites and not self.layers and not self.channels_last
+        return not self.sites and not self.layers and not self.calls and not self.channels_last
 
     @property
     def units(self) -> tuple[Unit, ...]:
         """What can be left out one by one: (what, path)."""
         last = (("channels-last weights", ""),) if self.channels_last else ()
         sites = (("the deferred resizes of", path) for path in self.sites)
-        return *sites, *(("another way for", path) for path in self.layers), *last
+        calls = (("another way for the functions of", path) for path in self.calls)
+        return *sites, *(("another way for", path) for path in self.layers), *calls, *last
 
     def only(self, units: Collection[Unit]) -> Decisions:
         """The same, of these units alone; layers that only consume resizes stay as they are where none is deferred."""
@@ -60,7 +64,8 @@ class Decisions:
             p: w for p, w in self.layers.items()
             if ("another way for", p) in units and (sites or w.plain != "torch" or w.behind)
         }  # fmt: skip
-        return Decisions(sites, layers, self.channels_last and ("channels-last weights", "") in units)
+        calls = {p: r for p, r in self.calls.items() if ("another way for the functions of", p) in units}
+        return Decisions(sites, layers, self.channels_last and ("channels-last weights", "") in units, calls=calls)
 
 
 def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = True) -> nn.Module:
@@ -79,6 +84,9 @@ def apply(model: nn.Module, decisions: Decisions, *, contiguous_outputs: bool = 
         modules[path].__dict__.update(
             _upweave_how=How(backend, precise=decisions.precise), _upweave_site=path, _upweave_off=False
         )
+    for path, routes in decisions.calls.items():
+        become(modules[path], Caller)
+        modules[path].__dict__.update(_upweave_routes=routes, _upweave_precise=decisions.precise)
     become(new, Root)
     new.__dict__.update(_upweave_contiguous=decisions.channels_last and contiguous_outputs)
     return new

@@ -87,6 +87,17 @@ class DerivedWeights:
             if entry is not None:
                 self._nbytes -= entry.nbytes
 
+    def origins(self) -> dict[int, int]:
+        """For each tensor that is kept, the memory that it lies in: the memory of the first that it was made of."""
+        with self._lock:
+            entries = list(self._entries.values())
+        found: dict[int, int] = {}
+        for entry in entries:
+            source = entry.sources[0]()
+            if source is not None:
+                found |= {t.untyped_storage().data_ptr(): source.untyped_storage().data_ptr() for t in entry.value}
+        return found
+
     @property
     def nbytes(self) -> int:
         """Bytes that the entries take now."""

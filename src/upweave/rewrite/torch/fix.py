@@ -22,6 +22,7 @@ from ...errors import ConfigError, ModelError, NotRepresentable, SpecError
 from ...spec import ConvPixelShuffle, ConvTranspose
 from ..certify import Certificate, Difference, certify, difference
 from ..identity import Refusal, all_identities, choose
+from ..page import Entry, Page, Shown, effect
 from ..weights.gains import equal_gains, imbalance
 from ..weights.initial import he_transposed, icnr
 from ..weights.recentre import recentred, shifts
@@ -54,25 +55,43 @@ class Repaired:
 
 
 @dataclass(frozen=True)
-class FixReport:
+class FixReport(Shown):
     """What `fix` did.
 
     Attributes:
         repaired, refused: layer by layer.
         change: how far the outputs moved on the user's inputs, where there were some.
         certificate: that they did not move, where only safe repairs were applied.
+        model: the name of its class.
     """
 
     repaired: tuple[Repaired, ...]
     refused: tuple[Refusal, ...]
     change: Difference | None
     certificate: Certificate | None
+    model: str = ""
+
+    def page(self) -> Page:
+        """What the report shows."""
+        n = len(self.repaired)
+        applied = (
+            Entry(
+                r.path or "(the model itself)", r.identity, r.reason, r.safety,
+                effects=tuple((name, effect(value)) for name, value in r.effects.items()),
+            )
+            for r in self.repaired
+        )  # fmt: skip
+        return Page(
+            self.model, "PyTorch module, repaired", f"{n} repair{'' if n == 1 else 's'}" if n else "nothing to repair",
+            (), "", tuple(applied), tuple(Entry(r.path, r.identity, r.reason) for r in self.refused), self.certificate,
+            () if self.change is None else (f"outputs: {self.change}",),
+        )  # fmt: skip
 
     def __str__(self) -> str:
         lines = []
         for r in self.repaired:
             lines.append(f"{r.path or '(the model itself)'}: {r.identity} ({r.safety}): {r.reason}")
-            lines += [f"    {name}: {_said(value)}" for name, value in r.effects.items()]
+            lines += [f"    {name}: {effect(value)}" for name, value in r.effects.items()]
         lines += [str(r) for r in self.refused]
         if self.change is not None:
             lines.append(f"outputs: {self.change}")
@@ -138,7 +157,7 @@ def fix(
             new = _replace(new, layer, fresh.train(layer.training))
             repaired.append(Repaired(name, path, all_identities()[name].safety, what, effects))
     change, certificate = _compared(model, new, repaired, example_inputs)
-    new.report = FixReport(tuple(repaired), tuple(refused), change, certificate)  # type: ignore[assignment]
+    new.report = FixReport(tuple(repaired), tuple(refused), change, certificate, type(model).__name__)  # type: ignore[assignment]
     return new
 
 
@@ -378,9 +397,3 @@ REPAIRS: dict[str, Repair] = {
     "reinitialise": _fresh,
 }
 """Every repair of a PyTorch layer, by the name of its identity."""
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return " → ".join(f"{v:.3g}" for v in value)
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

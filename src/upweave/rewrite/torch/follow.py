@@ -10,14 +10,16 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from .pending import FUSED
+from .pending import FUSED, activation_of
 
 
 @dataclass
 class _Value:
-    """A tensor on its way: the functions that read it, and what the first of them, a normalisation, wrote."""
+    """A tensor on its way: the functions that read it, whether an activation among them changed it in place, and what
+    the first of them, a normalisation, wrote."""
 
     readers: list[Any] = field(default_factory=list)
+    is_changed: bool = False
     normalised: _Value | None = None
 
 
@@ -43,6 +45,7 @@ class Follow:
                 if isinstance(t, Tensor) and t in self._values:
                     followed = self._values[t]
                     followed.readers.append(func)
+                    followed.is_changed |= (named := activation_of(func, args[1:], kwargs)) is not None and named[2]
                     found.append(followed)
         return found
 
@@ -65,5 +68,7 @@ def _behind(value: _Value) -> str:
     normal = value.normalised
     if normal is None or [f for f in value.readers if f is not Tensor.dim] != [F.batch_norm]:
         return ""
-    # What reads it behind an activation in place reads the activation's output.
-    return "batch_norm, activation" if normal.readers and normal.readers[0] in FUSED else "batch_norm"
+    # What reads it behind an activation in place reads the activation's output; else it has to be there as well, and
+    # the convolution would run twice.
+    alone = len(normal.readers) == 1 or normal.is_changed
+    return "batch_norm, activation" if normal.readers and normal.readers[0] in FUSED and alone else "batch_norm"

@@ -18,7 +18,7 @@ from ...ops.torch.layout import is_channels_last
 from .copying import parametrizations
 from .deferred import How, Stale, is_open
 from .derived import derive
-from .fold import fold_nearest
+from .functions import Route, Routing, stride_one
 from .mode import Deferring
 from .pending import Pending, Run, activate, plainly, reads
 
@@ -40,6 +40,19 @@ class Site(_Base):
         if self._upweave_off:
             return super().forward(*args, **kwargs)
         with Deferring(self._upweave_how, self._upweave_site):
+            return super().forward(*args, **kwargs)
+
+
+class Caller(_Base):
+    """A module that calls convolutions as functions, of which some run in another way."""
+
+    _upweave_routes: tuple[Route, ...]
+    _upweave_precise: bool
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """The module's own, with other ways for some calls."""
+        module: Any = self
+        with Routing(module, self._upweave_routes, self._upweave_precise):
             return super().forward(*args, **kwargs)
 
 
@@ -93,20 +106,6 @@ class Convolution(Postponing):
             return activate(self._conv_forward(x, weight, bias), activation)
 
         return self._upweave_run(x, False, run)
-
-
-def stride_one(
-    x: Tensor, weight: Tensor, bias: Tensor | None, padding: Any, dilation: tuple[int, ...], groups: int,
-    activation: tuple[str, float] | None, precise: bool = True,
-) -> Tensor:  # fmt: skip
-    """A zero-padded convolution of stride 1 as a transposed one: the flipped kernel, padding d(k − 1) − p."""
-    rank = weight.dim() - 2
-    (flipped,) = derive(("flip", groups), (weight,), lambda: (fold_nearest(weight, (1,) * rank, groups),))
-    ends = tuple(d * (k - 1) - p for d, k, p in zip(dilation, weight.shape[2:], padding, strict=True))
-    name, slope = activation or ("none", 0.01)
-    return conv_transpose(
-        x, flipped, bias, (1,) * rank, ends, (0,) * rank, groups, dilation, name, slope, precise=precise
-    )  # fmt: skip
 
 
 class Transposed(Postponing):

@@ -142,11 +142,17 @@ def _batch_norm(
 
 def _activation(func: Any, x: Pending, *args: Any, **kwargs: Any) -> Any:
     """The output with `func` on it; None if that is none of `FUSED`."""
+    found = activation_of(func, args, kwargs)
+    return None if found is None else x.activated(found[:2], found[2])
+
+
+def activation_of(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[str, float, bool] | None:
+    """The name, the slope, and whether it is in place, of a call with these arguments behind its input; None if it is
+    none of `FUSED`, or writes to somewhere else."""
     read = FUSED.get(func)
-    if read is None:
+    if read is None or kwargs.keys() - {"negative_slope", "inplace"}:
         return None
-    name, slope, inplace = read(*args, **kwargs)
-    return x.activated((name, slope), inplace)
+    return read(*args, **kwargs)
 
 
 Reader = Callable[..., "tuple[str, float, bool]"]

@@ -66,7 +66,10 @@ export default {
         if (item.kind === "preset") select.append(element("option", { value: "" }, "—"));
         for (const [key, text] of item.options) select.append(worded(fillings, element("option", { value: key }), text));
         refreshers.push((values) => { select.value = values[item.name]; });
-        return element("label", { class: "control choice" }, worded(fillings, element("span", { class: "label" }), item.label), select);
+        // about twenty letters fit into a column of its own; Chinese ones are twice as wide
+        const wide = (text) => [...text].reduce((n, c) => n + (c > "\u2e7f" ? 2 : 1), 0) > 20;
+        const long = item.options.some(([, pair]) => pair.some(wide));
+        return element("label", { class: long ? "control choice long" : "control choice" }, worded(fillings, element("span", { class: "label" }), item.label), select);
       },
       preset(item) { return makers.choice(item); },
       numbers(item) {

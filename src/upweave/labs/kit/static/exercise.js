@@ -38,6 +38,7 @@ export default {
     }
     const box = element("div", { class: "exercise", "data-exercise": name }, ...parts);
     const speak = () => {
+      box.lang = say(["en", "zh-Hans"]);
       prompt.innerHTML = say(model.get("prompt"));
       fillings.forEach((f) => f());
       const found = model.get("verdict");

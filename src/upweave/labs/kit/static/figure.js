@@ -53,16 +53,18 @@ function picture(w, h, fill, style) {
     return [0, 2, 4].map((i) => parseInt(hex.slice(i, i + 2), 16));
   };
   const above = parse("--uw-above"), below = parse("--uw-below"), card = parse("--uw-card");
-  const image = context.createImageData(w, h);
-  for (let i = 0; i < w * h; i += 1) image.data.set([...card, 255], 4 * i);
+  context.fillStyle = style.getPropertyValue("--uw-card").trim();
+  context.fillRect(0, 0, w, h);
+  const image = context.getImageData(0, 0, w, h), data = image.data;
   fill((r, c, v) => {
-    const to = v < 0 ? below : above, share = Math.min(1, Math.abs(v));
-    image.data.set([0, 1, 2].map((i) => card[i] + (to[i] - card[i]) * share), 4 * (r * w + c));
+    const to = v < 0 ? below : above, share = Math.min(1, Math.abs(v)), at = 4 * (r * w + c);
+    for (let i = 0; i < 3; i += 1) data[at + i] = card[i] + (to[i] - card[i]) * share;
   });
   context.putImageData(image, 0, 0);
   return canvas.toDataURL();
 }
 
+const each = (axis, t) => (axis === ALL ? t.taps.map((_, j) => j) : [...axis]);
 const greatest = (rows) => rows.reduce((m, row) => row.reduce((n, v) => Math.max(n, Math.abs(v)), m), 0) || 1;
 
 // Each board has: rows × columns, `at(r, c)` what is there (paths and tip, or null), `lit(on)` the cells that share paths.
@@ -96,8 +98,20 @@ const BOARDS = {
       const tip = `Cᵀ[(${n.join(", ")}), (${i.join(", ")})] = w[${taps.join(", ")}] = ${plain(mark.kernel[taps[0]][taps[1]])}`;
       return { on: [new Set([p]), new Set([q])], tip, name: `${mark.name}${r},${c}` };
     };
-    const each = (axis, t) => (axis === ALL ? t.taps.map((_, j) => j) : [...axis]);
     const lit = (on) => each(on[0], a).flatMap((p) => each(on[1], b).map((q) => where(p, q)));
+    return { h, w, href, at, lit };
+  },
+  factor(mark, style) {
+    const t = mark.paths, [h, w] = t.shape;
+    const index = new Map(t.outputs.map((n, j) => [n * w + t.inputs[j], j]));
+    const href = picture(w, h, (put) => t.taps.forEach((_, j) => put(t.outputs[j], t.inputs[j], 1)), style);
+    const at = (r, c) => {
+      const p = index.get(r * w + c);
+      if (p === undefined) return null;
+      const on = mark.axis === 0 ? [new Set([p]), ALL] : [ALL, new Set([p])];
+      return { on, tip: `${r} = ${mark.stride}·${c} + ${mark.dilation}·${t.taps[p]} − ${mark.before}`, name: `${mark.name}${r},${c}` };
+    };
+    const lit = (on) => (meetAxis(on[1 - mark.axis], ALL) ? each(on[mark.axis], t).map((p) => [t.outputs[p], t.inputs[p]]) : []);
     return { h, w, href, at, lit };
   },
 };
@@ -109,7 +123,7 @@ export default {
     const tip = element("p", { class: "tip", role: "status", "aria-live": "polite" });
     const message = element("p", { class: "refused", role: "status" });
     box.append(panels, message, tip);
-    let marks = [], boards = [], fillings = [], pinned = null, shown = null, paints = 0;
+    let built = [], marks = [], boards = [], fillings = [], pinned = null, shown = null, paints = 0;
 
     const light = (mark) => {
       shown = mark;
@@ -146,7 +160,7 @@ export default {
       event.preventDefault();
     };
 
-    const addBoard = (mark, svg, style) => {
+    const boardOf = (mark, svg, style) => {
       const board = { mark, svg, cursor: null, ...BOARDS[mark.m](mark, style) };
       const place = { x: mark.x, y: mark.y, width: board.w * mark.cell, height: board.h * mark.cell };
       board.over = shape("path", { class: "over" });
@@ -164,41 +178,56 @@ export default {
       hit.addEventListener("pointerleave", () => light(pinned));
       hit.addEventListener("click", (event) => pin(under(event)));
       svg.append(shape("image", { ...place, href: board.href, preserveAspectRatio: "none" }), shape("rect", { ...place, class: "board" }), board.over, hit);
-      boards.push(board);
+      return board;
     };
 
-    const build = () => {
+    // One panel, from the text that describes it: its figure, and what in it can be pointed at or said.
+    const assemble = (text, style) => {
+      const panel = JSON.parse(text), made = { text, marks: [], boards: [], fillings: [] };
+      const svg = shape("svg", { viewBox: `0 0 ${panel.w} ${panel.h}`, width: panel.w, role: "img" });
+      made.fillings.push(() => svg.setAttribute("aria-label", say(panel.title)));
+      for (const mark of panel.marks) {
+        if (BOARDS[mark.m]) { made.boards.push(boardOf(mark, svg, style)); continue; }
+        const node = draw(mark, made.fillings);
+        svg.append(node);
+        if (!mark.on) continue;
+        const entry = { node, svg, tip: mark.tip, name: mark.name, on: mark.on.map(setOf), reachable: mark.tip !== undefined };
+        made.marks.push(entry);
+        if (!entry.reachable) continue;
+        node.addEventListener("pointerenter", () => light(entry));
+        node.addEventListener("pointerleave", () => light(pinned));
+        node.addEventListener("click", () => pin(entry));
+      }
+      if (made.boards.length || made.marks.some((m) => m.reachable)) {
+        svg.setAttribute("tabindex", "0");
+        svg.addEventListener("keydown", (event) => step(event, svg));
+        svg.addEventListener("blur", () => { pinned = null; light(null); });
+      }
+      const holder = panel.scrolls ? element("div", { class: "pan" }, svg) : svg;
+      const parts = [worded(made.fillings, element("figcaption"), panel.title), holder];
+      if (panel.note) parts.push(worded(made.fillings, element("p", { class: "note" }), panel.note));
+      made.node = element("figure", { class: "panel", style: `--w: ${panel.w}px` }, ...parts);
+      return made;
+    };
+
+    // Panels that are the same as before stay as they are, unless the colours are others.
+    const build = (anew) => {
       const before = shown && shown.name;
       const style = getComputedStyle(box);
-      marks = []; boards = []; fillings = []; pinned = null; shown = null;
-      const drawn = model.get("panels").map((panel) => {
-        const svg = shape("svg", { viewBox: `0 0 ${panel.w} ${panel.h}`, width: panel.w, role: "img" });
-        fillings.push(() => svg.setAttribute("aria-label", say(panel.title)));
-        for (const mark of panel.marks) {
-          if (BOARDS[mark.m]) { addBoard(mark, svg, style); continue; }
-          const node = draw(mark, fillings);
-          svg.append(node);
-          if (!mark.on) continue;
-          const entry = { node, svg, tip: mark.tip, name: mark.name, on: mark.on.map(setOf), reachable: mark.tip !== undefined };
-          marks.push(entry);
-          if (!entry.reachable) continue;
-          node.addEventListener("pointerenter", () => light(entry));
-          node.addEventListener("pointerleave", () => light(pinned));
-          node.addEventListener("click", () => pin(entry));
+      pinned = null; shown = null;
+      const old = built;
+      built = model.get("panels").map((text, i) => (!anew && old[i] && old[i].text === text ? old[i] : assemble(text, style)));
+      built.forEach(({ node }, i) => {
+        if (!old[i]) panels.append(node);
+        else if (node !== old[i].node) {
+          const [from, to] = [old[i].node, node].map((n) => n.querySelector(".pan"));
+          const scrolled = from ? from.scrollLeft : 0;
+          old[i].node.replaceWith(node);
+          if (to) to.scrollLeft = scrolled;
         }
-        if (marks.some((m) => m.svg === svg && m.reachable) || boards.some((b) => b.svg === svg)) {
-          svg.setAttribute("tabindex", "0");
-          svg.addEventListener("keydown", (event) => step(event, svg));
-          svg.addEventListener("blur", () => { pinned = null; light(null); });
-        }
-        const holder = panel.scrolls ? element("div", { class: "pan" }, svg) : svg;
-        const parts = [worded(fillings, element("figcaption"), panel.title), holder];
-        if (panel.note) parts.push(worded(fillings, element("p", { class: "note" }), panel.note));
-        return element("figure", { class: "panel", style: `--w: ${panel.w}px` }, ...parts);
       });
-      const scrolled = [...panels.querySelectorAll(".pan")].map((p) => p.scrollLeft);
-      panels.replaceChildren(...drawn);
-      panels.querySelectorAll(".pan").forEach((p, i) => { p.scrollLeft = scrolled[i] || 0; });
+      old.slice(built.length).forEach(({ node }) => node.remove());
+      marks = built.flatMap((p) => p.marks); boards = built.flatMap((p) => p.boards); fillings = built.flatMap((p) => p.fillings);
       const why = model.get("message");
       message.hidden = !why.length;
       fillings.push(() => { message.textContent = why.length ? say(why) : ""; });
@@ -216,17 +245,18 @@ export default {
     const later = () => {
       if (waiting) return;
       waiting = true;
-      queueMicrotask(() => { waiting = false; build(); });
+      queueMicrotask(() => { waiting = false; build(false); });
     };
-    build();
+    const recolour = () => build(true);
+    build(true);
     model.on("change:panels", later);
     model.on("change:message", later);
     const dark = matchMedia("(prefers-color-scheme: dark)");
-    dark.addEventListener("change", later);
+    dark.addEventListener("change", recolour);
     el.append(box);
     // colours are known only once the box is in the page
-    if (boards.length) requestAnimationFrame(later);
+    if (boards.length) requestAnimationFrame(recolour);
     const quiet = inEachLanguage(speak);
-    return () => { quiet(); dark.removeEventListener("change", later); };
+    return () => { quiet(); dark.removeEventListener("change", recolour); };
   },
 };
