@@ -15,7 +15,7 @@ with app.setup:
 
     import upweave
     from upweave.labs.applied.data import faces, missing
-    from upweave.labs.applied.decoder import KINDS, SIDE, TEACHERS, decoded, path_counts
+    from upweave.labs.applied.decoder import KINDS, SIDE, TEACHERS, path_counts
     from upweave.labs.exercises import decoder as exercises
     from upweave.labs.kit import (
         Choice,
