@@ -98,12 +98,18 @@ def test_training_the_decoder_lowers_the_loss() -> None:
 
 
 def test_a_discriminator_leaves_the_checkerboard_that_squared_error_removes() -> None:
-    k4, equal, squared = (score(d.pictures, 2) for d in (
-        decoder.contested("k4", 80), decoder.contested("equal", 80), decoder.decoded("k4", 80)
-    ))  # fmt: skip
-    assert k4.found
-    assert k4.imbalance > 100 * squared.imbalance
-    assert not equal.found
+    """In the median of three draws: adversarial training goes other ways with every rounding."""
+    seeds = range(3)
+    k4, equal, squared = (
+        [score(make(seed).pictures, 2) for seed in seeds] for make in (
+            lambda seed: decoder.contested("k4", 80, seed), lambda seed: decoder.contested("equal", 80, seed),
+            lambda seed: decoder.decoded("k4", 80, seed),
+        )
+    )  # fmt: skip
+    imbalance = [np.median([s.imbalance for s in scores]) for scores in (k4, squared)]
+    assert imbalance[0] > 100 * abs(imbalance[1])
+    assert sum(bool(s.found) for s in k4) >= 2
+    assert not any(s.found for s in equal)
     assert decoder.contested("k4", 80).pictures.std(axis=0).mean() > 0.04  # no single picture for all codes
 
 
