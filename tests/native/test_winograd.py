@@ -16,7 +16,7 @@ from tests.native.problems import Operands, Run
 from tests.ops.close import assert_close
 from upweave.ops import native
 from upweave.ops.activation import ACTIVATIONS
-from upweave.ops.choice import choose
+from upweave.ops.choice import choose, one_sample
 from upweave.ops.problem import Problem, problem
 from upweave.ops.schedule import Schedule
 from upweave.ops.winograd import Winograd, schedule
@@ -232,7 +232,7 @@ def test_the_choice() -> None:
 
 def test_few_positions_and_many_phases() -> None:
     """Where the direct loops would leave lanes empty, or make all of the products of a short-time transform."""
-    generator = choose(native._one_sample(problem((1, 100, 1, 1), (100, 1024, 4, 4))))
+    generator = choose(one_sample(problem((1, 100, 1, 1), (100, 1024, 4, 4))))
     assert isinstance(generator, Winograd)
     assert (generator.cells, generator.saved) == ((1, 1, 1), 1)
     inverse = choose(problem((1, 1026, 862), (1026, 1, 1024), stride=256))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from . import schedule as direct
 from . import winograd, winograd_rows
 from .problem import Problem
@@ -11,6 +13,13 @@ from .winograd_rows import WinogradRows
 
 NOMINAL = 2
 """Threads for which it is decided what is computed."""
+
+
+def one_sample(p: Problem) -> Problem:
+    """A whole kernel for the one sample of an input: with the kernel as stride, each of its taps is a phase."""
+    if max(p.size) > 1 or max(p.padding) > 0 or p.out != p.kernel:
+        return p
+    return replace(p, stride=p.kernel, output_padding=(0,) * p.rank, dilation=(1,) * p.rank)
 
 
 def choose(

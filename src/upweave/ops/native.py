@@ -9,12 +9,11 @@ first asked for.
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .activation import ACTIVATIONS
-from .choice import choose
+from .choice import choose, one_sample
 from .problem import Problem
 from .schedule import Schedule, schedule
 from .winograd import Winograd
@@ -110,7 +109,7 @@ def chosen(
     if core.module is None:
         raise RuntimeError(f"native core not available: {core.why_not}")
     isa = isa or core.isa
-    p = _one_sample(p)
+    p = one_sample(p)
     found = choose(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
         packs=packs,
@@ -130,17 +129,10 @@ def chosen(
 def saved(p: Problem, dtype: str, channels_last: bool = False, precise: bool = True) -> float:
     """Products of the definition for each one that `forward` makes, of a packed weight: 1 for the direct loops."""
     way = choose(
-        _one_sample(p), dtype=dtype, channels_last=channels_last, threads=default_threads(), tile=tile(isa(), dtype),
+        one_sample(p), dtype=dtype, channels_last=channels_last, threads=default_threads(), tile=tile(isa(), dtype),
         precise=precise,
     )  # fmt: skip
     return 1.0 if isinstance(way, Schedule) or not _core().winograd else way.saved
-
-
-def _one_sample(p: Problem) -> Problem:
-    """A whole kernel for the one sample of an input: with the kernel as stride, each of its taps is a phase."""
-    if max(p.size) > 1 or max(p.padding) > 0 or p.out != p.kernel:
-        return p
-    return replace(p, stride=p.kernel, output_padding=(0,) * p.rank, dilation=(1,) * p.rank)
 
 
 @lru_cache(maxsize=1024)

@@ -151,7 +151,9 @@ def plan(
         name, reason = _on_gpu(problem, dtype, backend, reason, tf32)
     algorithm = {"numpy": vectorised.algorithm(problem), "torch": "aten", "reference": "loops"}.get(name, "")
     if name == "native":
-        chosen = choice.choose(problem, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
+        chosen = choice.choose(
+            choice.one_sample(problem), dtype=dtype, channels_last=channels_last, threads=threads, tile=tile
+        )
         algorithm, reason = chosen.algorithm, f"{reason}; {chosen.algorithm}: {chosen.why}"
     elif name == "triton":
         found = triton.choose(problem, dtype=dtype, channels_last=channels_last, tf32=tf32, gpu=gpu)
