@@ -2,21 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <stdexcept>
 #include <string>
 
+#include "counting.h"
+
 namespace upweave {
-namespace {
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-int64_t odd_multiple(int64_t a, int64_t b) { return (ceil_div(a, b) | 1) * b; }
-
-void require(bool ok, const char* what) {
-    if (!ok) throw std::invalid_argument(std::string("native core: ") + what);
-}
-
-}  // namespace
 
 AxisPhases phases_of(int64_t in, int64_t out, int64_t k, int64_t s, int64_t p, int64_t d, Direction direction, bool unroll) {
     AxisPhases a;

@@ -1,17 +1,12 @@
 #include "winograd.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <string>
+
+#include "counting.h"
 
 namespace upweave {
 namespace {
-
-void require(bool holds, const char* what) {
-    if (!holds) throw std::invalid_argument(std::string("native core: ") + what);
-}
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // r of F(m, r), at most.
 int most_taps(int64_t cells) { return cells == 1 ? 64 : cells == 2 ? 4 : 3; }

@@ -1,21 +1,11 @@
 #include "winograd_rows.h"
 
 #include <algorithm>
-#include <stdexcept>
 #include <string>
 
+#include "counting.h"
+
 namespace upweave {
-namespace {
-
-void require(bool holds, const char* what) {
-    if (!holds) throw std::invalid_argument(std::string("native core: ") + what);
-}
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
-int64_t odd_multiple(int64_t a, int64_t b) { return (ceil_div(a, b) | 1) * b; }
-
-}  // namespace
 
 WinogradRowTables make_winograd_rows(const Geometry& geo, const WinogradRowBlocks& blocks, int lanes, int tile_height) {
     require(geo.dtype == Dtype::float32, "Winograd's way computes with float32");

@@ -130,14 +130,13 @@ def _candidates(
         pitch = wide + width.span
         vectors = -(-((tile_rows - 1) * pitch + wide) // lanes)
         line = -(-pitch // lanes)
-        scratch = planes_sums = 0
+        sums = 0  # rows of them
         multiply = 0.0
         for one, two in pairs:
             n = one.points * two.points
             for f, taps in width.groups:
                 rows = c_out * one.phases * two.phases * f
-                scratch += n * rows
-                planes_sums += n * rows
+                sums += n * rows
                 kernels = -(-rows // high)
                 height = rows / kernels
                 widest = max(1, min(8, int((31 if high > 6 else 15) // (height + 1))))
@@ -150,19 +149,19 @@ def _candidates(
         read = lines * (30 + 12 * line)
         deep = sum(c.points for c in d.classes) if d.m > 1 else 0
         transform = 4 * line * (deep * (h.m * tile_rows + h.reach - 1) + planes * tile_rows)
-        back = 3.5 * planes_sums * vectors
+        back = 3.5 * sums * vectors
         outputs = d.m * h.m * tile_rows * c_out
         weave = outputs * d.stride * h.stride * (30 + width.phases * wide / lanes * (6 + width.phases % 2 * 6))
         most = max(1, (WORKSPACE // 6) // (4 * planes * (tile_rows * pitch + lanes)))
         channels = even(c_in, min(c_in, most))
         workspace = 4 * (
             (2 if d.m > 1 else 1) * lines * (pitch + lanes) + channels * planes * (tile_rows * pitch + lanes)
-            + scratch * (vectors + 1) * lanes
+            + sums * (vectors + 1) * lanes
         )  # fmt: skip
         if workspace > WORKSPACE:
             continue
         panels = -(-c_in // channels)
-        each = c_in * (read + transform) + multiply + (panels - 1) * 2 * planes_sums * vectors + back + weave + 500
+        each = c_in * (read + transform) + multiply + (panels - 1) * 2 * sums * vectors + back + weave + 500
         items = batch * groups * d.tiles * -(-h.tiles // tile_rows) * -(-width.positions // wide)
         cycles = each * -(-items // threads) * (1 + 0.06 * threads / items + 0.1 * workspace / 2**20)
         if packs:
