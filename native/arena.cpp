@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <new>
 
+#include "huge_pages.h"
+
 namespace upweave {
 namespace {
 
@@ -22,8 +24,8 @@ void* arena(size_t bytes) {
         memory.at = nullptr;
         memory.size = 0;
         const size_t page = 4096, size = (bytes + page - 1) / page * page;
-        memory.at = std::aligned_alloc(page, size);
-        if (!memory.at) throw std::bad_alloc();
+        if (posix_memalign(&memory.at, size < HUGE_PAGE ? page : HUGE_PAGE, size)) throw std::bad_alloc();
+        huge_pages(memory.at, size);
         memory.size = size;
     }
     return memory.at;

@@ -16,11 +16,11 @@
 #include <vector>
 
 #if defined(__linux__)
-#include <sys/mman.h>
 #include <unistd.h>
 #endif
 
 #include "direct.h"
+#include "huge_pages.h"
 #include "target.h"
 #include "threads.h"
 
@@ -67,19 +67,6 @@ int lanes(const Target& t, Dtype d) { return d == Dtype::float64 ? t.lanes_doubl
 size_t sum_size(Dtype d) { return d == Dtype::float64 ? 8 : 4; }
 size_t element_size(Dtype d) { return d == Dtype::float64 ? 8 : d == Dtype::float32 ? 4 : 2; }
 
-// Fresh output above a few MiB costs more in page faults than in arithmetic: ask for huge pages before the first touch.
-void huge_pages(void* at, size_t bytes) {
-#if defined(__linux__) && defined(MADV_HUGEPAGE)
-    const uintptr_t huge = uintptr_t{2} << 20;
-    const uintptr_t first = (reinterpret_cast<uintptr_t>(at) + huge - 1) / huge * huge;
-    const uintptr_t last = (reinterpret_cast<uintptr_t>(at) + bytes) / huge * huge;
-    if (last > first) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#else
-    (void)at;
-    (void)bytes;
-#endif
-}
-
 // Weights in the order of one kernel.
 struct Packed {
     std::unique_ptr<void, void (*)(void*)> memory{nullptr, std::free};
@@ -89,7 +76,7 @@ struct Packed {
     explicit Packed(size_t size) : bytes(static_cast<int64_t>(size)) {
         memory.reset(std::aligned_alloc(64, (size + 64 + 63) / 64 * 64));
         if (!memory) throw std::bad_alloc();
-        if (size > (size_t{4} << 20)) huge_pages(memory.get(), size);
+        if (size > MANY_BYTES) huge_pages(memory.get(), size);
     }
 
     void check(Dtype dtype, int64_t count, int threads) {
@@ -140,7 +127,7 @@ public:
             throw std::invalid_argument("native core: these weights were packed for another kernel");
         nb::gil_scoped_release release;
         const Arguments args{pointer<void>(source), packed.memory.get(), pointer<void>(bias), pointer<void>(result)};
-        if (output_bytes_ >= (size_t{4} << 20)) huge_pages(args.result, output_bytes_);
+        if (output_bytes_ >= MANY_BYTES) huge_pages(args.result, output_bytes_);
         if (!packed.finite) {
             direct(tables_.geo, args.source, pointer<void>(weight), args.bias, args.result, team(threads));
             return true;
@@ -212,7 +199,7 @@ public:
         if (!packed.finite) return false;
         nb::gil_scoped_release release;
         const Arguments args{pointer<void>(source), packed.memory.get(), pointer<void>(bias), pointer<void>(result)};
-        if (output_bytes_ >= (size_t{4} << 20)) huge_pages(args.result, output_bytes_);
+        if (output_bytes_ >= MANY_BYTES) huge_pages(args.result, output_bytes_);
         std::atomic<bool> tame{true};
         const int many = team(threads);
         const auto run_item = run_of(target_, tables_);

@@ -18,7 +18,6 @@ WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
     axis.in = geo.size[a];
     axis.out = geo.out[a];
     axis.stride = geo.stride[a];
-    axis.padding = geo.padding[a];
     axis.dilation = geo.kernel[a] == 1 ? 1 : geo.dilation[a];
     const int64_t k = geo.kernel[a], s = geo.stride[a], p = geo.padding[a];
     require(axis.in > 0 && axis.out > 0 && s > 0 && p >= 0, "sizes, strides and outputs are positive");
@@ -26,12 +25,15 @@ WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
     require(k >= s, "Winograd's way takes no phases without taps");
     require(cells >= 1 && cells <= 4, "Winograd's way takes tiles of 1 to 4 cells");
     axis.cells = cells;
-    axis.first = p / s;
-    axis.count = (axis.out - 1 + p) / s - axis.first + 1;
+    const bool aligned = k % s && p % s == k % s && ceil_div(k, s) <= 3;  // at the first output, with taps of one segment
+    axis.first = p / s + aligned;
+    axis.origin = aligned ? 0 : s * axis.first - p;
+    axis.count = ceil_div(axis.out - axis.origin, s);
     axis.tiles = ceil_div(axis.count, cells * axis.dilation) * axis.dilation;
     const auto add = [&](int64_t taps, int64_t first, int64_t phases) {
         const int scheme = static_cast<int>(std::min<int64_t>(taps, most_taps(cells))), segments = static_cast<int>(ceil_div(taps, scheme));
-        axis.classes[axis.class_count++] = {static_cast<int>(taps), scheme, segments, first, phases};
+        const int64_t place = aligned ? (first + s - k % s) % s : first;
+        axis.classes[axis.class_count++] = {static_cast<int>(taps), scheme, segments, first, phases, 0, place};
         const int c = axis.class_count - 1;
         axis.reach = std::max(axis.reach, axis.classes[c].reach());
         axis.lead = std::max(axis.lead, axis.lead_of(c));
@@ -41,6 +43,7 @@ WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
     require(ceil_div(k, s) <= 64, "Winograd's way takes at most 64 taps");
     if (k % s) add(ceil_div(k, s), 0, k % s);
     add(k / s, k % s, s - k % s);
+    for (int c = 0; c < axis.class_count && !aligned; ++c) axis.classes[c].skip = (axis.reach - axis.classes[c].reach()) * axis.dilation;
     return axis;
 }
 

@@ -5,7 +5,9 @@
 //
 //     y = A (G g ⊙ B x)       B, x: m + r − 1 points of the samples     G g: of the taps, once     A: back to m cells
 //
-// A kernel has phases of ⌈k/s⌉ and of ⌊k/s⌋ taps: two classes, each with its own points over the same tile of m cells.
+// A kernel has phases of ⌈k/s⌉ and of ⌊k/s⌋ taps: two classes, each with its own points over the same tile of m cells. Their
+// windows end at the same sample. Where p mod s = k mod s they may begin at the same sample instead, with the outputs of the
+// class that has more taps one cell earlier: cells then begin at the first output, and one less covers them.
 // Axes combine freely: one product of matrices (channels × channels) for each point of each combination of classes.
 //
 // Along the last axis there may be more taps than a scheme takes, in segments of as many as it takes: segment j of tile t
@@ -36,11 +38,14 @@ struct WinogradAxis {
         int scheme;                 // r of F(m, r): of a segment
         int segments;
         int64_t first, phases;      // ρ of the first phase, and how many follow each other
+        int64_t skip;               // samples of a tile's window before those it reads
+        int64_t place;              // of its first phase among a cell's outputs
         int64_t reach() const { return int64_t{scheme} * segments; }
     };
-    int64_t in, out, stride, padding, dilation;
+    int64_t in, out, stride, dilation;
     int64_t cells;                  // m
-    int64_t first, count, tiles;    // cell u of the first output, cells, tiles of them
+    int64_t first, count, tiles;    // the last sample that the first cell reads, cells, tiles of them
+    int64_t origin;                 // output at the first cell's first place, or before the first output
     int64_t reach;                  // taps of all segments of the class with most
     int64_t lead;                   // tiles before the first whose samples are read
     int class_count;
@@ -51,6 +56,10 @@ struct WinogradAxis {
     int64_t lead_of(int c) const { return (classes[c].segments - 1) * segment_tiles(c); }
     int64_t reads() const { return cells + reach - 1; }                                  // without segments or dilation
     int64_t width(int64_t row) const { return cells * row + (reach - 1) * dilation; }   // samples of a row of tiles
+    int64_t begin(int64_t tile) const { return origin + stride * cells * tile; }        // its output at the first place
+    int class_at(int64_t place) const {                                                 // whose phase is there
+        return place < classes[0].place || place >= classes[0].place + classes[0].phases;
+    }
 };
 
 struct WinogradProduct {            // one class an axis

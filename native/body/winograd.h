@@ -21,6 +21,7 @@ namespace upweave::UPWEAVE_ISA {
 constexpr int L = LANES<float>;
 constexpr int64_t PITCH = WINOGRAD_SLICE;
 constexpr int WIDE = 2;                                 // vectors of output channels in a micro-kernel
+constexpr int TILE_AHEAD = 40;
 constexpr int HIGH = REGISTERS == 32 ? 14 : 6;          // tiles
 
 // C[tile][channel] (+)= Σ_k A[tile][k] · B[k][channel]; tiles are PITCH apart.
@@ -36,7 +37,7 @@ __attribute__((noinline)) void tile_kernel(int64_t steps, const float* a, const 
 #pragma GCC unroll 4
         for (int n = 0; n < NV; ++n) {
             w[n] = load(b + n * L);
-            __builtin_prefetch(b + (AHEAD * NV + n) * L);
+            __builtin_prefetch(b + (TILE_AHEAD * NV + n) * L);
         }
 #pragma GCC unroll 16
         for (int m = 0; m < MR; ++m) {
@@ -248,8 +249,8 @@ struct WinogradItem {
 
     // Transforms `lines` × `reads` × `across` vectors along the middle axis, or passes them on.
     static const float* forward(const WinogradAxis& axis, int c, const float* in, int64_t lines, int64_t across, float* out) {
-        const int64_t reads = axis.reads(), points = axis.points(c), skip = axis.reach - axis.classes[c].reach();
-        if (axis.cells == 1 && !skip) return in;
+        const int64_t reads = axis.reads(), points = axis.points(c), skip = axis.classes[c].skip;
+        if (axis.cells == 1 && points == reads) return in;
         for (int64_t i = 0; i < lines; ++i) {
             const float* from = in + (i * reads + skip) * across * L;
             float* to = out + i * points * across * L;
@@ -295,7 +296,7 @@ struct WinogradItem {
                     if (g->shares) continue;
                     // tiles that end where the row does
                     const int64_t first = t.lead - W.lead_of(cw), many_tiles = row.tiles + W.lead_of(cw);
-                    const int64_t lines = g->points[0] * g->points[1], skip = (W.reach - W.classes[cw].reach()) * W.dilation;
+                    const int64_t lines = g->points[0] * g->points[1], skip = W.classes[cw].skip;
                     for (int64_t i = 0; i < lines; ++i) {
                         const float* from = high + (i * width + skip) * L;
                         float* at = to + (g->first_plane + i * g->points[2]) * t.plane_pitch + first * PITCH;
@@ -380,8 +381,8 @@ struct WinogradItem {
             const int64_t pitch = blocks * g.phases * L;
             for (int64_t f = 0; f < g.phases; ++f) {
                 const int64_t lanes = t.phase_lanes ? L : 1, phases = cw.phases / lanes;
-                const int64_t rd = cd.first + f / (ch.phases * phases), rh = ch.first + f / phases % ch.phases,
-                              rw = cw.first / lanes + f % phases;
+                const int64_t rd = cd.place + f / (ch.phases * phases), rh = ch.place + f / phases % ch.phases,
+                              rw = cw.place / lanes + f % phases;
                 const float* in = sums + blocks * g.first_sum + row.number * row.tiles * pitch + (own * g.phases + f) * L;
                 float* out = finished + ((rd * height + rh) * width + rw) * L;
                 const bool deep = g.points[0] > 1, high = g.points[1] > 1 || deep;
@@ -415,14 +416,11 @@ struct WinogradItem {
             back(W, c, in, in_line, in_step, in_next, out, out_line, W.dilation * next, next, lines, W.dilation);
     }
 
-    // Where a row of tiles begins in the output, along an axis.
-    static int64_t begin(const WinogradAxis& axis, int64_t tile) { return axis.stride * (axis.first + axis.cells * tile) - axis.padding; }
-
     // One channel, whose samples lie in order: `width` of a line.
     void write_phases(const TileRow& row, int64_t block, int64_t width, int64_t height) {
         const Geometry& geo = t.geo;
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
-        const int64_t channel = cg * geo.c_out + block, n0[3] = {begin(D, row.d), begin(H, row.h), begin(W, row.w)};
+        const int64_t channel = cg * geo.c_out + block, n0[3] = {D.begin(row.d), H.begin(row.h), W.begin(row.w)};
         const Epilogue<float> finish{args.bias ? static_cast<const float*>(args.bias)[channel] : 0.f, geo.activation,
                                      static_cast<float>(geo.slope)};
         const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
@@ -446,7 +444,7 @@ struct WinogradItem {
         float bias[L] = {};
         for (int64_t c = 0; c < many && biases; ++c) bias[c] = biases[channel + c];
         const Vec<float> add = load(bias);
-        const int64_t n0[3] = {begin(D, row.d), begin(H, row.h), begin(W, row.w)};
+        const int64_t n0[3] = {D.begin(row.d), H.begin(row.h), W.begin(row.w)};
         const int64_t j0 = most(0, -n0[2]), j1 = least(width, W.out - n0[2]);
         const int64_t plane = D.out * H.out * W.out;
         for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)

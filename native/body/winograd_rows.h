@@ -120,13 +120,13 @@ struct WinogradRowItem {
         for (int cd = 0; cd < D.class_count; ++cd) {
             const float* deep = window;
             if (D.cells > 1) {
-                transform(D, cd, window + (D.reach - D.classes[cd].scheme) * depth, depth, pass, depth, rows * t.window_pitch / L);
+                transform(D, cd, window + D.classes[cd].skip * depth, depth, pass, depth, rows * t.window_pitch / L);
                 deep = pass;
             }
             for (int ch = 0; ch < H.class_count; ++ch) {
                 for (int64_t pd = 0; pd < D.points(cd); ++pd, plane += H.points(ch))
                     for (int64_t j = 0; j < tiles; ++j)
-                        transform(H, ch, deep + pd * depth + (j * H.cells + H.reach - H.classes[ch].scheme) * t.window_pitch,
+                        transform(H, ch, deep + pd * depth + (j * H.cells + H.classes[ch].skip) * t.window_pitch,
                                   t.window_pitch, to + plane * t.plane_pitch + j * t.row_pitch, t.plane_pitch,
                                   (width + t.span + L - 1) / L);
             }
@@ -175,14 +175,12 @@ struct WinogradRowItem {
         }
     }
 
-    static int class_of(const WinogradAxis& axis, int64_t phase) { return axis.class_count > 1 && phase >= axis.classes[1].first; }
-
     void write(const float* zeros, const float** from, bool stream) {
         const Geometry& geo = t.geo;
         const WinogradAxis &D = t.axis[0], &H = t.axis[1];
         const AxisPhases& W = t.width;
         const int64_t limit = least(W.phases * width, geo.out[2] - W.step_out * q), groups = static_cast<int64_t>(W.groups.size());
-        const int64_t n0 = D.stride * (D.first + D.cells * d) - D.padding, n1 = H.stride * (H.first + H.cells * h) - H.padding;
+        const int64_t n0 = D.begin(d), n1 = H.begin(h);
         for (int64_t c = 0; c < geo.c_out; ++c) {
             const int64_t channel = cg * geo.c_out + c;
             const Epilogue<float> finish{args.bias ? static_cast<const float*>(args.bias)[channel] : 0.f, geo.activation,
@@ -190,10 +188,10 @@ struct WinogradRowItem {
             float* plane = static_cast<float*>(args.result) + (n * geo.groups * geo.c_out + channel) * geo.out[0] * geo.out[1] * geo.out[2];
             for (int64_t i = most(0, -n0); i < D.cells * D.stride && n0 + i < geo.out[0]; ++i) {
                 const int64_t fd = i % D.stride;
-                const int cd = class_of(D, fd);
+                const int cd = D.class_at(fd);
                 for (int64_t j = most(0, -n1); j < tiles * H.cells * H.stride && n1 + j < geo.out[1]; ++j) {
                     const int64_t fh = j % H.stride, cell = j / H.stride;
-                    const int ch = class_of(H, fh);
+                    const int ch = H.class_at(fh);
                     const WinogradRowProduct* product = t.products.data() + (cd * H.class_count + ch) * groups;
                     for (int64_t w = 0; w < W.phases; ++w) {
                         if (W.group[static_cast<size_t>(w)] < 0) {
@@ -201,7 +199,7 @@ struct WinogradRowItem {
                             continue;
                         }
                         const WinogradRowProduct& g = product[W.group[static_cast<size_t>(w)]];
-                        const int64_t row = ((c * g.phases[0] + fd - D.classes[cd].first) * g.phases[1] + fh - H.classes[ch].first) * g.phases[2] +
+                        const int64_t row = ((c * g.phases[0] + fd - D.classes[cd].place) * g.phases[1] + fh - H.classes[ch].place) * g.phases[2] +
                                             W.index[static_cast<size_t>(w)];
                         const int64_t at = i / D.stride * g.points[1] + cell % H.cells;  // the plane that holds the cell now
                         from[w] = scratch + (g.first_row + at * g.rows + row) * t.scratch_pitch + cell / H.cells * t.row_pitch;

@@ -73,13 +73,14 @@ def kernels_of(cells: int, stride: int, last: bool) -> list[int]:
 @pytest.mark.parametrize("stride", [1, 2, 3])
 def test_every_scheme_along_each_axis(isa: str, cells: int, stride: int) -> None:
     for axis in range(3):
-        for k, dilation in itertools.product(kernels_of(cells, stride, axis == 2), (1, 3)):
-            if (k, stride) == (1, 1) or (dilation > 1 and (axis < 2 or stride > 1 or cells == 1)):
+        for k, dilation, aligned in itertools.product(kernels_of(cells, stride, axis == 2), (1, 3), (False, True)):
+            if (aligned and not k % stride) or (k, stride) == (1, 1) or (dilation > 1 and (axis < 2 or stride > 1 or cells == 1)):
                 continue
             size, kernel, strides, tiles, apart = [2, 3, 2], [1, 1, 1], [1, 1, 1], [1, 1, 1], [1, 1, 1]
             size[axis], kernel[axis], strides[axis], tiles[axis], apart[axis] = 11, k, stride, cells, dilation
+            padding = tuple(k % stride if aligned and a == axis else 0 for a in range(3))
             p = problem(
-                (2, 19, *size), (19, 18, *kernel), stride=tuple(strides), padding=0, dilation=tuple(apart)
+                (2, 19, *size), (19, 18, *kernel), stride=tuple(strides), padding=padding, dilation=tuple(apart)
             )  # fmt: skip
             got, want, norm = outputs(p, tuple(tiles), (2, 3, 1), isa)
             assert_close(got, want, limit=1e-6, scale=norm)
@@ -228,6 +229,21 @@ def test_the_choice() -> None:
     ):
         assert isinstance(choose(direct), Schedule)
     assert isinstance(choose(UPSAMPLER, dtype="float64"), Schedule)
+
+
+def test_cells_begin_at_the_first_output_where_they_can() -> None:
+    """Six positions of a kernel of three with stride two are six cells: of 6 + 12 products an axis, tiles leave 14."""
+    found = schedule(problem((1, 64, 6), (64, 64, 3), stride=2, padding=1, output_padding=1), cells=(1, 1, 3))
+    assert found is not None
+    assert found.saved == pytest.approx(18 / 14)
+    volume = choose(problem((1, 384, 6, 6, 6), (384, 64, 3, 3, 3), stride=2, padding=1, output_padding=1))
+    assert isinstance(volume, Winograd)
+    assert volume.saved > 1.8
+
+
+def test_signals_of_like_lengths_share_one_decision() -> None:
+    found = {choose(problem((1, 128, n), (128, 64, 4), stride=2, padding=1)) for n in range(16001, 16385, 7)}
+    assert len(found) == 1
 
 
 def test_few_positions_and_many_phases() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 
 from . import schedule as direct
 from . import winograd, winograd_rows
 from .problem import Problem
 from .schedule import Schedule
 from .winograd import Winograd
+from .winograd_axis import rounded
 from .winograd_rows import WinogradRows
 
 NOMINAL = 2
@@ -29,8 +31,26 @@ def choose(
     """The cheapest way; arguments as in `schedule` and `winograd.schedule`.
 
     What is computed does not depend on the number of threads, so that results are the same to the bit: which way, and
-    which tiles, is decided for `NOMINAL` of them, and the blocks alone for `threads`.
+    which tiles, is decided for `NOMINAL` of them, and the blocks alone for `threads`. Signals of about the same length
+    share one decision, so that one of a new length does not wait for its own.
     """
+    return _decided(_like(p), dtype, channels_last, threads, tile, precise, packs)
+
+
+def _like(p: Problem) -> Problem:
+    """A signal whose length is rounded up to five significant bits; anything else as it is."""
+    if p.rank > 1:
+        return p
+    more = rounded(p.size[0], 5) - p.size[0]
+    if not more:
+        return p
+    return replace(p, size=(p.size[0] + more,), out=(p.out[0] + more * p.stride[0],))
+
+
+@lru_cache(maxsize=2048)
+def _decided(
+    p: Problem, dtype: str, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool
+) -> Schedule | Winograd | WinogradRows:
     best: Schedule | Winograd | WinogradRows
     best = direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=NOMINAL, tile=tile)
     if dtype == "float32":

@@ -29,6 +29,8 @@ from .winograd_axis import Axis, axis_of, cells_of, count_of_cells, loses, round
 
 WORKSPACE = 3 * 1024 * 1024
 """Bytes of one thread, at most."""
+PAST_CACHES = 32 * 1024 * 1024
+"""Larger outputs are written past the caches, whole lines of them; a line that two items share is read first."""
 WEIGHTS = 256 * 1024 * 1024
 """Bytes of transformed weights, at most: what the store of packed weights would keep."""
 
@@ -174,31 +176,33 @@ def _candidates(
     ins, outs, slices = -(-c_in // lanes), -(-c_out // lanes), -(-c_in // SLICE)
     n = _count(axes)
     outputs = math.prod(a.m * a.stride for a in axes)  # of a tile, in vectors
-    store = 6 if channels_last else 13
+    load, store = (1.7, 1.7) if channels_last else (3.0, 3.6)
     if phase_lanes:
         n = _Count(n.planes, n.columns // lanes, n.steps // lanes, n.weights // lanes, n.odd and lanes == 1)
-        outs, outputs, store = c_out, outputs // lanes, 3
+        outs, outputs, store = c_out, outputs // lanes, 0.8
     weights = n.weights * groups * c_in * outs * lanes
     if 4 * weights > WEIGHTS:
         return
     chunk = min(outs, 2 if n.odd else 1)  # as the core: whole pairs of columns
     chunks = -(-outs // chunk)
     rows = batch * d.tiles * h.tiles
+    written = 4 * groups * c_out * batch * math.prod(a.tiles * a.m * a.stride for a in axes)
     lines, lead, beyond = d.reads * h.reads, w.lead, (w.reach - 1) * w.dilation
     deep, flat = (sum(c.points for c in a.classes) for a in (d, h))
     along = deep * h.reads * (d.reach > 1) + deep * flat * (h.reach > 1)
-    back = n.columns * (1 + w.m / max(c.points for c in w.classes))
+    back = n.columns * (14 + (14 * w.m / max(c.points for c in w.classes) if h.m > 1 else 0))
     # weights come from the third level of caches, if they fit there, once for each item
-    stream = 4 * c_in * lanes * n.steps * (0 if weights < 2**17 else 0.045 if weights < 5 * 2**20 else 0.06)
+    stream = 4 * c_in * lanes * n.steps * (0 if weights < 2**17 else 0.024 if weights < 5 * 2**20 else 0.042)
     blocks = w.tiles // w.dilation
     for tiles in {w.dilation * even(blocks, max(1, most // w.dilation)) for most in (8, 16, 24, 32, 48, 64)}:
         columns = -(-w.tiles // tiles)
         width = w.m * tiles + beyond
         # one vector of input channels of one row: lines from memory, then along each axis
-        gather = lines * (20 + (4 if channels_last else 7) * (-(-width // lanes) + 1) * lanes)
-        transform = gather + 4 * (along * width + n.planes * (tiles + lead))
+        gather = lines * (90 + load * (-(-width // lanes) + 1) * lanes)
+        transform = gather + 4.7 * along * width + 7 * n.planes * (tiles + lead)
         # one vector of output channels of one row
-        finish = 3.5 * back * tiles + store * tiles * outputs
+        shared = written > PAST_CACHES and columns > 1 and tiles * w.m * w.stride % lanes > 0
+        finish = tiles * (back + (store + 20 * shared) * outputs)
         for tile_rows in {even(rows, most) for most in (1, 2, 3, 4, 6, 8, 12, 16, 24)}:
             many = tiles * tile_rows
             if many > 96 and (tile_rows > 1 or tiles > 64):
@@ -210,14 +214,15 @@ def _candidates(
             if workspace > WORKSPACE:
                 continue
             kernels = tile_rows * -(-tiles // high) if lead else -(-many // high)
-            product = n.steps * (c_in * (1.12 * many + 0.75 * kernels) + slices * (3 * many + 20 * kernels)) + stream
+            steps = n.steps * c_in * (1.035 * many + 1.28 * kernels) * (1 + 0.025 * workspace / 2**20)
+            product = steps + n.steps * slices * (2 * many + 20 * kernels) + stream
             for shares in {1, threads, 2 * threads}:
                 if shares > chunks:
                     continue
                 own = min(outs, chunk * -(-chunks // shares))
-                each = tile_rows * (ins * transform + own * finish) + own * product + 500
+                each = tile_rows * (ins * transform + own * finish) + own * product + 3000
                 items = groups * shares * -(-rows // tile_rows) * columns
-                cycles = each * -(-items // threads) * (1 + 0.06 * threads / items + 0.1 * workspace / 2**20)
+                cycles = each * -(-items // threads) * (1 + 0.06 * threads / items)
                 if packs:
                     cycles += 15 * weights / threads
                 yield _Blocks(cycles, tile_rows, tiles, shares, own * (1 if phase_lanes else lanes))

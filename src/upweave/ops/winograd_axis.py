@@ -48,8 +48,11 @@ class Axis:
 
 
 def count_of_cells(p: Problem, a: int) -> int:
-    """Cells u that hold outputs n, where n + p = s u + ρ."""
-    return (p.out[a] - 1 + p.padding[a]) // p.stride[a] - p.padding[a] // p.stride[a] + 1
+    """Cells u that hold outputs n, where n + p = s u + ρ; or, where the core can, cells from the first output on."""
+    k, s = p.kernel[a], p.stride[a]
+    before = p.padding[a] % s
+    aligned = before == k % s and -(-k // s) <= 3
+    return -(-(p.out[a] + (0 if aligned else before)) // s)
 
 
 def cells_of(p: Problem, a: int) -> list[int]:
