@@ -224,5 +224,5 @@ def _candidates(
                 items = groups * shares * -(-rows // tile_rows) * columns
                 cycles = each * -(-items // threads) * (1 + 0.06 * threads / items)
                 if packs:
-                    cycles += 15 * weights / threads
+                    cycles += 8 * weights / threads
                 yield _Blocks(cycles, tile_rows, tiles, shares, own * (1 if phase_lanes else lanes))
