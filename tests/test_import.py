@@ -37,6 +37,16 @@ def test_every_listed_name_is_there(name):
     assert name in dir(upweave)
 
 
+def test_layers_and_operators_do_not_load_the_compiler():
+    """torch.compile's half of PyTorch takes more than a second and 140 MiB."""
+    code = (
+        "import sys, torch, upweave as u; layer = u.nn.ConvTranspose2d(4, 4, 4, stride=2); "
+        "u.replace_layers(torch.nn.Sequential(layer))(torch.zeros(1, 4, 8, 8)).sum().backward(); "
+        "print(sorted({'torch._dynamo', 'sympy', 'triton', 'onnx'} & set(sys.modules)))"
+    )
+    assert _run(code) == "[]"
+
+
 def test_modules_are_there_without_an_import_of_their_own():
     assert _run("import upweave; print(upweave.testing.dot_test.__name__)") == "dot_test"
 

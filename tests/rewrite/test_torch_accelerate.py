@@ -356,9 +356,6 @@ def test_bad_input() -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_backend(name: str) -> None:
-    from upweave.rewrite.torch import register
-
-    register()
     model, x = made(name)
     torch._dynamo.reset()
     with torch.no_grad():
@@ -384,9 +381,6 @@ def test_backend_fuses_batch_norms_where_nothing_else_reads_them() -> None:
 
 
 def test_backend_passes_gradients() -> None:
-    from upweave.rewrite.torch import register
-
-    register()
     model, x = made("skips")
     torch._dynamo.reset()
     compiled = torch.compile(model, backend="upweave")
@@ -397,9 +391,6 @@ def test_backend_passes_gradients() -> None:
 
 
 def test_backend_refuses_unknown_options() -> None:
-    from upweave.rewrite.torch import register
-
-    register()
     model, x = made("tail")
     torch._dynamo.reset()
     with pytest.raises(Exception, match="options of backend"):
@@ -408,9 +399,6 @@ def test_backend_refuses_unknown_options() -> None:
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="Inductor needs a C++ compiler")
 def test_backend_hands_on_to_inductor() -> None:
-    from upweave.rewrite.torch import register
-
-    register()
     model, x = made("skips")
     torch._dynamo.reset()
     with torch.no_grad():

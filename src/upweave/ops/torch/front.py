@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import torch
 from torch._C import _any_requires_grad, _are_functorch_transforms_active, _AutoDispatchBelowAutograd
@@ -20,6 +21,7 @@ from .kernels import DTYPES
 from .plain import is_plain
 
 _Ints = tuple[int, ...]
+T = TypeVar("T")
 
 _OTHERS = frozenset({"torch", "triton"})
 """Backends by name that are not the native core."""
@@ -157,13 +159,22 @@ def _triton_may_win(
     return gpu.decide(p, "forward", x, weight, bias) is not None
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _constant(f: Callable[[], T]) -> Callable[[], T]:
+    """A compiled graph keeps what `f` returns: the mark of `torch.compiler.assume_constant_result`, by hand.
+
+    That function imports the whole compiler for it, which takes every process more than a second and 140 MiB.
+    """
+    f._dynamo_marked_constant = True  # type: ignore[attr-defined]
+    return f
+
+
+@_constant
 def _triton_missing() -> str:
     """Why there is no Triton backend; a compiled graph keeps the answer."""
     return available.why_not()
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_constant
 def _tf32() -> bool:
     from ..triton import run
 
@@ -175,7 +186,7 @@ def _portable(compiling: bool) -> bool:
     return torch.onnx.is_in_onnx_export() if compiling else torch._C._get_tracing_state() is not None
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+@_constant
 def _core() -> bool:
     """Whether there is a native core; a compiled graph keeps the answer."""
     return native.available()

@@ -143,11 +143,3 @@ def _second(pair: tuple[Tensor, Tensor]) -> Tensor:
 def _arguments(node: fx.Node, names: Sequence[str]) -> dict[str, Any]:
     """A call's arguments by name."""
     return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
-
-
-def register() -> None:
-    """Make the backend known to torch.compile by its name; a second time does nothing."""
-    from torch._dynamo import list_backends, register_backend
-
-    if "upweave" not in list_backends(exclude_tags=()):
-        register_backend(upweave, name="upweave")
