@@ -166,26 +166,41 @@ private:
     size_t output_bytes_;
 };
 
-auto pack_of(const Target& t, const WinogradTables&) { return t.winograd_pack; }
-auto pack_of(const Target& t, const WinogradRowTables&) { return t.winograd_rows_pack; }
-auto run_of(const Target& t, const WinogradTables&) { return t.winograd_run; }
-auto run_of(const Target& t, const WinogradRowTables&) { return t.winograd_rows_run; }
+// A unit of the weights, an item of the work; false where a number cannot be transformed.
+bool pack_unit(const Target& t, const DepthwiseTables& form, const void* weight, void* packed, int64_t unit) {
+    t.depthwise_pack(form, weight, packed, unit);
+    return true;
+}
+bool pack_unit(const Target& t, const WinogradTables& form, const void* weight, void* packed, int64_t unit) {
+    return t.winograd_pack(form, weight, packed, unit);
+}
+bool pack_unit(const Target& t, const WinogradRowTables& form, const void* weight, void* packed, int64_t unit) {
+    return t.winograd_rows_pack(form, weight, packed, unit);
+}
+bool run_item(const Target& t, const DepthwiseTables& form, const Arguments& args, int64_t item) {
+    t.depthwise_run(form, args, item);
+    return true;
+}
+bool run_item(const Target& t, const WinogradTables& form, const Arguments& args, int64_t item) { return t.winograd_run(form, args, item); }
+bool run_item(const Target& t, const WinogradRowTables& form, const Arguments& args, int64_t item) {
+    return t.winograd_rows_run(form, args, item);
+}
 
-// The same by Winograd's way, in one of its forms, which may have to give up.
-template <class Form> class ByWinograd {
+// The same in a form with tables of its own, which may have to give up.
+template <class Form> class FormKernel {
 public:
-    ByWinograd(const Target& target, const Form& tables) : target_(target), tables_(tables) {
+    FormKernel(const Target& target, const Form& tables) : target_(target), tables_(tables) {
         const Geometry& geo = tables_.geo;
-        output_bytes_ = static_cast<size_t>(geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2]) * 4;
+        output_bytes_ = static_cast<size_t>(geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2]) * element_size(geo.dtype);
+        packed_bytes_ = static_cast<size_t>(tables_.packed_size) * sum_size(geo.dtype);
     }
 
     Packed* pack(uint64_t weight, int threads) const {
-        auto packed = std::make_unique<Packed>(static_cast<size_t>(tables_.packed_size) * 4);
+        auto packed = std::make_unique<Packed>(packed_bytes_);
         nb::gil_scoped_release release;
         std::atomic<bool> tame{true};
-        const auto pack_unit = pack_of(target_, tables_);
-        parallel(tables_.units(), team(threads), 1, [&](int64_t unit) {
-            if (!pack_unit(tables_, pointer<void>(weight), packed->memory.get(), unit)) tame = false;
+        parallel(tables_.units(), packed_bytes_ < (1 << 16) ? 1 : team(threads), 1, [&](int64_t unit) {
+            if (!pack_unit(target_, tables_, pointer<void>(weight), packed->memory.get(), unit)) tame = false;
         });
         packed->finite = tame;
         return packed.release();
@@ -194,7 +209,7 @@ public:
     // False if a weight or a sample is not finite, or so large that its sums may not be: the outputs are unusable then.
     bool run(uint64_t source, uint64_t, const Packed& packed, uint64_t bias, uint64_t result, int threads) const {
         if (tables_.geo.batch == 0) return true;
-        if (packed.bytes != tables_.packed_size * 4)
+        if (packed.bytes != static_cast<int64_t>(packed_bytes_))
             throw std::invalid_argument("native core: these weights were packed for another kernel");
         if (!packed.finite) return false;
         nb::gil_scoped_release release;
@@ -202,9 +217,8 @@ public:
         if (output_bytes_ >= MANY_BYTES) huge_pages(args.result, output_bytes_);
         std::atomic<bool> tame{true};
         const int many = team(threads);
-        const auto run_item = run_of(target_, tables_);
         parallel(tables_.items, many, std::max<int64_t>(1, tables_.items / (16 * many)), [&](int64_t item) {
-            if (tame.load(std::memory_order_relaxed) && !run_item(tables_, args, item)) tame = false;
+            if (tame.load(std::memory_order_relaxed) && !run_item(target_, tables_, args, item)) tame = false;
         });
         return tame;
     }
@@ -216,13 +230,14 @@ public:
 private:
     const Target& target_;
     Form tables_;
-    size_t output_bytes_;
+    size_t output_bytes_, packed_bytes_;
 };
-using WinogradKernel = ByWinograd<WinogradTables>;
-using WinogradRowKernel = ByWinograd<WinogradRowTables>;
+using DepthwiseKernel = FormKernel<DepthwiseTables>;
+using WinogradKernel = FormKernel<WinogradTables>;
+using WinogradRowKernel = FormKernel<WinogradRowTables>;
 
-template <class Form> nb::class_<ByWinograd<Form>> bind_winograd(nb::module_& m, const char* name) {
-    typedef ByWinograd<Form> K;
+template <class Form> nb::class_<FormKernel<Form>> bind_form(nb::module_& m, const char* name) {
+    typedef FormKernel<Form> K;
     return nb::class_<K>(m, name)
         .def("pack", &K::pack)
         .def("run", &K::run)
@@ -297,7 +312,10 @@ NB_MODULE(_native, m) {
         .def_prop_ro("workspace", &Kernel::workspace)
         .def_prop_ro("items", &Kernel::items)
         .def_prop_ro("block", [](const Kernel& k) { return k.tables().block; });
-    bind_winograd<WinogradTables>(m, "WinogradKernel")
+    bind_form<DepthwiseTables>(m, "DepthwiseKernel").def("__init__", [](DepthwiseKernel* self, const std::string& name, const Geometry& geo) {
+        new (self) DepthwiseKernel(target_named(name), make_depthwise(geo));
+    });
+    bind_form<WinogradTables>(m, "WinogradKernel")
         .def("__init__",
              [](WinogradKernel* self, const std::string& name, const Geometry& geo, const Three& cells, int64_t tile_rows,
                 int64_t tiles, int64_t shares) {
@@ -305,7 +323,7 @@ NB_MODULE(_native, m) {
                  const WinogradBlocks blocks{{cells[0], cells[1], cells[2]}, tile_rows, tiles, shares};
                  new (self) WinogradKernel(target, make_winograd_tables(geo, blocks, target.lanes_float));
              });
-    bind_winograd<WinogradRowTables>(m, "WinogradRowKernel")
+    bind_form<WinogradRowTables>(m, "WinogradRowKernel")
         .def("__init__",
              [](WinogradRowKernel* self, const std::string& name, const Geometry& geo, int64_t depth_cells, int64_t height_cells,
                 int64_t tile_rows, int64_t tile, int64_t channels) {

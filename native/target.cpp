@@ -1,6 +1,7 @@
 // Compiled once for each instruction set: the body, behind a table.
 #include "target.h"
 
+#include "body/depthwise.h"
 #include "body/engine.h"
 #include "body/gradient.h"
 #include "body/winograd.h"
@@ -23,6 +24,22 @@ void run(const Tables& t, const Arguments& a, int64_t item) {
         case Dtype::float32: return run_item<float, float>(t, a, item);
         case Dtype::bfloat16: return run_item<float, bfloat16>(t, a, item);
         case Dtype::float64: return run_item<double, double>(t, a, item);
+    }
+}
+
+void depthwise_pack(const DepthwiseTables& t, const void* weight, void* packed, int64_t tap) {
+    switch (t.geo.dtype) {
+        case Dtype::float32: return depthwise_pack_tap<float, float>(t, weight, packed, tap);
+        case Dtype::bfloat16: return depthwise_pack_tap<float, bfloat16>(t, weight, packed, tap);
+        case Dtype::float64: return depthwise_pack_tap<double, double>(t, weight, packed, tap);
+    }
+}
+
+void depthwise_run(const DepthwiseTables& t, const Arguments& a, int64_t item) {
+    switch (t.geo.dtype) {
+        case Dtype::float32: return depthwise_item<float, float>(t, a, item);
+        case Dtype::bfloat16: return depthwise_item<float, bfloat16>(t, a, item);
+        case Dtype::float64: return depthwise_item<double, double>(t, a, item);
     }
 }
 
@@ -53,7 +70,7 @@ void gradient(const WeightGradient& w, int threads, int64_t item) {
 extern const Target UPWEAVE_TABLE(UPWEAVE_ISA);
 const Target UPWEAVE_TABLE(UPWEAVE_ISA) = {
     UPWEAVE_TEXT(UPWEAVE_ISA), UPWEAVE_ISA::LANES<float>, UPWEAVE_ISA::LANES<double>, UPWEAVE_ISA::MAX_HEIGHT,
-    UPWEAVE_ISA::pack, UPWEAVE_ISA::run, UPWEAVE_ISA::winograd_pack, UPWEAVE_ISA::winograd_item,
+    UPWEAVE_ISA::pack, UPWEAVE_ISA::run, UPWEAVE_ISA::depthwise_pack, UPWEAVE_ISA::depthwise_run, UPWEAVE_ISA::winograd_pack, UPWEAVE_ISA::winograd_item,
     UPWEAVE_ISA::winograd_rows_pack, UPWEAVE_ISA::winograd_rows_item, UPWEAVE_ISA::parts, UPWEAVE_ISA::items, UPWEAVE_ISA::gradient,
 };
 

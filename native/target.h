@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "depthwise.h"
 #include "tables.h"
 #include "winograd.h"
 #include "winograd_rows.h"
@@ -29,6 +30,8 @@ struct Target {
     int lanes_float, lanes_double, tile_height;
     void (*pack)(const Tables&, const void* weight, void* packed, int64_t first, int64_t last);  // units: groups x blocks
     void (*run)(const Tables&, const Arguments&, int64_t item);
+    void (*depthwise_pack)(const DepthwiseTables&, const void* weight, void* packed, int64_t tap);
+    void (*depthwise_run)(const DepthwiseTables&, const Arguments&, int64_t item);
     // All four are false where a number is too large to be transformed, or none.
     bool (*winograd_pack)(const WinogradTables&, const void* weight, void* packed, int64_t unit);
     bool (*winograd_run)(const WinogradTables&, const Arguments&, int64_t item);

@@ -1,17 +1,20 @@
-"""Which way the native core runs a problem: the direct loops, or one of the forms of Winograd's way."""
+"""Which way the native core runs a problem: the direct loops, a depthwise stencil, or a form of Winograd's way."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import lru_cache
 
+from . import depthwise, winograd, winograd_rows
 from . import schedule as direct
-from . import winograd, winograd_rows
+from .depthwise import Depthwise
 from .problem import Problem
 from .schedule import Schedule
 from .winograd import Winograd
 from .winograd_axis import rounded
 from .winograd_rows import WinogradRows
+
+Way = Schedule | Depthwise | Winograd | WinogradRows
 
 NOMINAL = 2
 """Threads for which it is decided what is computed."""
@@ -27,7 +30,7 @@ def one_sample(p: Problem) -> Problem:
 def choose(
     p: Problem, *, dtype: str = "float32", channels_last: bool = False, threads: int = 1,
     tile: tuple[int, int] = (16, 14), precise: bool = True, packs: bool = False,
-) -> Schedule | Winograd | WinogradRows:  # fmt: skip
+) -> Way:  # fmt: skip
     """The cheapest way; arguments as in `schedule` and `winograd.schedule`.
 
     What is computed does not depend on the number of threads, so that results are the same to the bit: which way, and
@@ -50,7 +53,10 @@ def _like(p: Problem) -> Problem:
 @lru_cache(maxsize=2048)
 def _decided(
     p: Problem, dtype: str, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool
-) -> Schedule | Winograd | WinogradRows:
+) -> Way:
+    stencil = depthwise.schedule(p, channels_last=channels_last, threads=threads, tile=tile)
+    if stencil:
+        return stencil
     best: Schedule | Winograd | WinogradRows
     best = direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=NOMINAL, tile=tile)
     if dtype == "float32":

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from .activation import ACTIVATIONS
 from .choice import choose, one_sample
+from .depthwise import Depthwise
 from .problem import Problem
 from .schedule import Schedule, schedule
 from .winograd import Winograd
@@ -100,7 +101,7 @@ def chosen(
     precise: bool = True,
     packs: bool = False,
 ) -> Compiled:
-    """The kernel that is expected to be the fastest, kept: of the direct loops, or of Winograd's way.
+    """The kernel that is expected to be the fastest, kept: the direct loops', a depthwise one, or of Winograd's way.
 
     `precise=False` allows tiles that lose up to a digit of float32 (see `winograd`); `packs`: the weight is new in
     every call. Where the kernel's `run` returns False, the one of `compiled` takes every number.
@@ -114,10 +115,12 @@ def chosen(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
         packs=packs,
     )  # fmt: skip
-    if isinstance(found, Schedule) or not core.winograd:
-        return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
     geometry = _geometry(p, dtype, channels_last, FORWARD, activation, slope)
-    if isinstance(found, Winograd):
+    if isinstance(found, Depthwise):
+        kernel = core.module.DepthwiseKernel(isa, geometry)
+    elif isinstance(found, Schedule) or not core.winograd:
+        return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
+    elif isinstance(found, Winograd):
         kernel = core.module.WinogradKernel(isa, geometry, found.cells, found.tile_rows, found.tiles, found.shares)
     else:
         kernel = core.module.WinogradRowKernel(
