@@ -143,12 +143,14 @@ def loads(text: str) -> Run:
     data = json.loads(text)
     if data.get("schema") != SCHEMA:
         raise ValueError(f"results of schema {data.get('schema')}, but this reads schema {SCHEMA}; measure again")
-    rows = tuple(
-        _make(Row, {**r, "outcomes": tuple(_make(Outcome, o) for o in r.get("outcomes", ()))})
-        for r in data.get("rows", ())
-    )
+    rows = tuple(row(r) for r in data.get("rows", ()))
     memory = tuple(_make(MemoryRow, m) for m in data.get("memory", ()))
     return _make(Run, {**data, "rows": rows, "memory": memory})
+
+
+def row(data: Mapping[str, Any]) -> Row:
+    """A row of what `asdict` made of it; `ValueError` for unknown or missing fields."""
+    return _make(Row, {**data, "outcomes": tuple(_make(Outcome, o) for o in data.get("outcomes", ()))})
 
 
 def _make(cls: type[_T], data: Mapping[str, Any]) -> _T:

@@ -1,4 +1,8 @@
-"""Whole models: as PyTorch runs them, with channels-last weights and input, and accelerated; in turns."""
+"""Whole models: as PyTorch runs them, with channels-last weights and input, and accelerated; in turns.
+
+Each model has a process of its own, as where it is deployed: what others ran before decides where allocators find room,
+and whether a call that takes 15 ms in one process takes 25 in another.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import fnmatch
 import random
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from statistics import quantiles
 from typing import Any
 
@@ -22,6 +27,7 @@ from examples.hifigan import hifigan
 from examples.resize_vae import resize_vae
 from examples.unet import unet
 
+from .. import child, results
 from ..harness import Settings
 from ..results import Outcome, Row
 
@@ -108,6 +114,14 @@ def select(pattern: str | None) -> list[str]:
 
 def measure(name: str, settings: Settings) -> Row:
     """One model's row."""
+    wanted = {"name": name, "rounds": settings.rounds, "budget": settings.budget, "threads": settings.threads}
+    return results.row(child.call("bench.modes.models:one_process", wanted))
+
+
+def one_process(name: str, rounds: int, budget: float, threads: int) -> dict[str, Any]:
+    """The fields of one model's row, measured here."""
+    settings = Settings(threads=threads, rounds=rounds, budget=budget)
+    torch.set_num_threads(threads)
     build, shape = MODELS[name]
     torch.manual_seed(0)
     model, x = build().eval(), torch.randn(shape)
@@ -132,7 +146,7 @@ def measure(name: str, settings: Settings) -> Row:
     if report.share is not None:
         facts["share"] = report.share
     shapes = {"input": list(shape), "output": list(want.shape)}
-    return Row(name, "model", True, shapes, flops.get_total_flops() // 2, 0, None, outcomes, facts)
+    return asdict(Row(name, "model", True, shapes, flops.get_total_flops() // 2, 0, None, outcomes, facts))
 
 
 def turns(ways: dict[str, Callable[[], Tensor]], settings: Settings) -> dict[str, list[float]]:

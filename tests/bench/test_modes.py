@@ -16,7 +16,7 @@ from bench import child, ours, roofline  # noqa: E402
 from bench.contender import Contender, Peer  # noqa: E402
 from bench.harness import Settings  # noqa: E402
 from bench.layers import Layer  # noqa: E402
-from bench.modes import forward, isa, lengths, memory, overhead, train  # noqa: E402
+from bench.modes import forward, isa, lengths, memory, models, overhead, train  # noqa: E402
 from bench.peers import by_name  # noqa: E402
 
 TINY = Layer("tiny", "misc", True, problem((1, 3, 5, 4), (3, 2, 4, 4), stride=2, padding=1))
@@ -29,6 +29,15 @@ def by_aten(monkeypatch):
     """Upweave's part played by aten: what is tested here is the harness around it."""
     monkeypatch.setattr(ours, "run", lambda case, backend: cases.aten(case))
     monkeypatch.setattr(ours, "algorithm", lambda case, backend: "aten")
+
+
+def test_a_model_is_measured_in_a_process_of_its_own():
+    row = models.measure("esrgan_tail", replace(FAST, budget=0.5))
+    assert [(o.name, o.status) for o in row.outcomes] == [
+        ("torch", "ok"), ("torch_channels_last", "ok"), ("upweave", "ok")
+    ]  # fmt: skip
+    assert row.shapes["output"] == [1, 3, 256, 256]
+    assert "same outputs" in str(row.facts["certified"])
 
 
 @pytest.mark.usefixtures("by_aten")
