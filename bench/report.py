@@ -48,7 +48,8 @@ INTRO = {
     "weight is counted as it is.",
     "isa": "Upweave, PyTorch and oneDNN held to AVX2 by `UPWEAVE_ISA`, `ATEN_CPU_CAPABILITY` and `ONEDNN_MAX_CPU_ISA`.",
     "models": "`upweave.accelerate` on models with random weights, beside the same model in PyTorch as it is and with "
-    "weights and input channels-last, in turns in one process. The share is what the upsamplers (a resize with the "
+    "weights and input channels-last, in turns; each model in a process of its own. "
+    "The share is what the upsamplers (a resize with the "
     "convolution behind it, a transposed convolution) took of the time: "
     "rewriting them alone cannot gain more; layouts and other convolutions can.",
 }
