@@ -54,7 +54,7 @@ def _like(p: Problem) -> Problem:
 def _decided(
     p: Problem, dtype: str, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool
 ) -> Way:
-    stencil = depthwise.schedule(p, channels_last=channels_last, threads=threads, tile=tile)
+    stencil = depthwise.schedule(p, channels_last=channels_last, tile=tile)
     if stencil:
         return stencil
     best: Schedule | Winograd | WinogradRows

@@ -115,11 +115,11 @@ def chosen(
         p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile(isa, dtype), precise=precise,
         packs=packs,
     )  # fmt: skip
+    if isinstance(found, Schedule) or not (core.winograd or isinstance(found, Depthwise)):
+        return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
     geometry = _geometry(p, dtype, channels_last, FORWARD, activation, slope)
     if isinstance(found, Depthwise):
         kernel = core.module.DepthwiseKernel(isa, geometry)
-    elif isinstance(found, Schedule) or not core.winograd:
-        return compiled(p, dtype, channels_last, activation, slope, FORWARD, threads, isa)
     elif isinstance(found, Winograd):
         kernel = core.module.WinogradKernel(isa, geometry, found.cells, found.tile_rows, found.tiles, found.shares)
     else:

@@ -21,7 +21,7 @@ from .kernels import DTYPES
 from .plain import is_plain
 
 _Ints = tuple[int, ...]
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 _OTHERS = frozenset({"torch", "triton"})
 """Backends by name that are not the native core."""
@@ -159,7 +159,7 @@ def _triton_may_win(
     return gpu.decide(p, "forward", x, weight, bias) is not None
 
 
-def _constant(f: Callable[[], T]) -> Callable[[], T]:
+def _constant(f: Callable[[], _T]) -> Callable[[], _T]:
     """A compiled graph keeps what `f` returns: the mark of `torch.compiler.assume_constant_result`, by hand.
 
     That function imports the whole compiler for it, which takes every process more than a second and 140 MiB.
