@@ -318,9 +318,9 @@ NB_MODULE(_native, m) {
     bind_form<WinogradTables>(m, "WinogradKernel")
         .def("__init__",
              [](WinogradKernel* self, const std::string& name, const Geometry& geo, const Three& cells, int64_t tile_rows,
-                int64_t tiles, int64_t shares) {
+                int64_t tiles, int64_t shares, bool strassen) {
                  const Target& target = target_named(name);
-                 const WinogradBlocks blocks{{cells[0], cells[1], cells[2]}, tile_rows, tiles, shares};
+                 const WinogradBlocks blocks{{cells[0], cells[1], cells[2]}, tile_rows, tiles, shares, strassen};
                  new (self) WinogradKernel(target, make_winograd_tables(geo, blocks, target.lanes_float));
              });
     bind_form<WinogradRowTables>(m, "WinogradRowKernel")

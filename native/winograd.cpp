@@ -48,7 +48,7 @@ WinogradAxis make_winograd_axis(const Geometry& geo, int a, int64_t cells) {
 }
 
 std::string WinogradTables::layout() const {
-    std::string key = phase_lanes ? "winograd_phases" : "winograd";
+    std::string key = phase_lanes ? "winograd_phases" : blocks.strassen ? "winograd_strassen" : "winograd";
     for (auto& a : axis) key.append("/").append(std::to_string(a.cells)).append(",").append(std::to_string(a.stride));
     return key;
 }
@@ -63,10 +63,17 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     for (int a = 0; a < 3; ++a) t.axis[a] = make_winograd_axis(geo, a, blocks.cells[a]);
     const WinogradAxis *D = &t.axis[0], *H = &t.axis[1], *W = &t.axis[2];
 
-    t.rows = geo.batch * D->tiles * H->tiles;
     t.blocks = blocks;
+    t.halves = blocks.strassen ? 2 : 1;
+    t.factors = blocks.strassen ? 7 : 1;
+    t.depth = geo.c_in / t.halves;
+    t.granule = blocks.strassen ? 2 : W->dilation;
+    require(!blocks.strassen || (geo.c_in % (2 * lanes) == 0 && geo.c_out % (2 * lanes) == 0), "Strassen's way takes whole vectors of half the channels");
+    require(!blocks.strassen || (W->lead == 0 && W->dilation == 1), "Strassen's way takes no segments and no taps apart");
+    t.axis[2].tiles = ceil_div(W->tiles, t.granule) * t.granule;
+    t.rows = geo.batch * D->tiles * H->tiles;
     t.blocks.tile_rows = std::clamp<int64_t>(blocks.tile_rows, 1, std::max<int64_t>(1, t.rows));
-    t.blocks.tiles = std::clamp<int64_t>(ceil_div(blocks.tiles, W->dilation) * W->dilation, 1, W->tiles);
+    t.blocks.tiles = std::clamp<int64_t>(ceil_div(blocks.tiles, t.granule) * t.granule, 1, W->tiles);
     t.tiles = t.blocks.tile_rows * t.blocks.tiles;
     t.lead = W->lead;
     t.row_items = ceil_div(t.rows, t.blocks.tile_rows);
@@ -75,7 +82,7 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     for (int c = 0; c < W->class_count; ++c) t.phase_lanes = t.phase_lanes && W->classes[c].phases % lanes == 0;
     const int64_t phases_of_vector = t.phase_lanes ? lanes : 1;
     t.weave = W->stride / phases_of_vector;
-    t.out_blocks = t.phase_lanes ? geo.c_out : ceil_div(geo.c_out, lanes);
+    t.out_blocks = t.phase_lanes ? geo.c_out : ceil_div(geo.c_out / t.halves, lanes);
     t.slices = ceil_div(geo.c_in, WINOGRAD_SLICE);
     // not a multiple of a page: the planes of one tile are written one after the other
     t.plane_pitch = t.slices * (t.tiles + t.blocks.tile_rows * t.lead) * WINOGRAD_SLICE + lanes;
@@ -102,12 +109,16 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
                 g.first_weight = t.block_weights;
                 g.first_sum = t.block_sums;
                 if (!g.shares) t.planes += g.planes;
-                t.block_weights += g.weight_planes * geo.c_in * g.segments * g.phases * lanes;
+                t.block_weights += g.weight_planes * t.factors * t.depth * g.segments * g.phases * lanes;
                 t.block_sums += g.planes * t.tiles * g.phases * lanes;
                 t.products.push_back(g);
                 if (g.phases % 2) t.chunk_blocks = 2;
             }
     t.chunk_blocks = std::clamp<int64_t>(t.chunk_blocks, 1, t.out_blocks);
+    if (blocks.strassen) {
+        t.factor_pitch = ceil_div(t.depth, WINOGRAD_SLICE) * t.tiles / 2 * WINOGRAD_SLICE + lanes;
+        for (auto& g : t.products) t.factor_sums = std::max(t.factor_sums, t.factors * t.tiles / 2 * t.chunk_blocks * g.phases * lanes);
+    }
     t.chunks = ceil_div(t.out_blocks, t.chunk_blocks);
     t.blocks.shares = std::clamp<int64_t>(blocks.shares, 1, t.chunks);
     t.items = geo.groups * t.blocks.shares * t.row_items * t.columns;
@@ -118,7 +129,7 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     t.window = t.pass = D->reads() * H->reads() * W->width(t.blocks.tiles);
     t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * t.weave * t.blocks.tiles;
     const int64_t most = int64_t{1} << 29;
-    require(t.planes * t.plane_pitch < most && t.block_sums < most && t.finished * lanes < most && t.packed_size < (most << 4),
+    require(t.planes * t.plane_pitch < most && t.factored() < most && t.block_sums < most && t.finished * lanes < most && t.packed_size < (most << 4),
             "the work of Winograd's way is too large");
     return t;
 }

@@ -30,6 +30,7 @@ struct WinogradBlocks {
     int64_t tile_rows;   // rows of tiles in a work item
     int64_t tiles;       // tiles of each row
     int64_t shares;      // the output channels are shared out over so many items
+    bool strassen;       // products by Strassen's way: of two tiles, halves of the channels in and out
 };
 
 struct WinogradAxis {
@@ -85,11 +86,17 @@ struct WinogradTables {
     // channels would not.
     bool phase_lanes;
     int64_t weave;                  // vectors of a block that a cell along the width takes
-    int64_t out_blocks;             // of a group
+    int64_t halves;                 // of the channels in and out: 2 by Strassen's way
+    int64_t factors;                // products in the place of one: 7 by Strassen's way
+    int64_t depth;                  // input channels of a product
+    int64_t out_blocks;             // of a group, of a half
     int64_t slices;                 // of input channels
+    int64_t granule;                // tiles along the width that stay together
     int64_t tiles;                  // in an item, at most
     int64_t lead;                   // transformed before each row of tiles, for the segments
     int64_t plane_pitch;            // of transformed samples: [plane][slice][tile][channel]
+    int64_t factor_pitch;           // of those of Strassen's products: [plane][factor][slice][pair of tiles][channel]
+    int64_t factor_sums;            // of a plane's products in a chunk: [factor][pair of tiles][phase][channel]
     int64_t block_weights;          // of one block of output channels, all products
     int64_t packed_group, packed_size;
     int64_t block_sums;             // of one block: [product][plane][tile][phase][channel]
@@ -103,8 +110,9 @@ struct WinogradTables {
     int64_t units() const { return geo.groups * chunks; }  // that are packed at a time
     std::string layout() const;
     int64_t chunk_begin(int64_t i) const { return i < chunks ? i * chunk_blocks : out_blocks; }
+    int64_t factored() const { return planes * factors * factor_pitch; }
     int64_t workspace() const {     // bytes of a thread
-        return 4 * (planes * plane_pitch + chunk_blocks * block_sums + lanes * (window + 2 * pass + finished));
+        return 4 * (planes * plane_pitch + factored() + factor_sums + chunk_blocks * halves * block_sums + lanes * (window + 2 * pass + finished));
     }
 };
 

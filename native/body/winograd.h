@@ -13,6 +13,7 @@
 #include "engine.h"
 #include "microkernel.h"
 #include "panel.h"
+#include "strassen.h"
 #include "toom_cook.h"
 #include "weave.h"
 
@@ -84,7 +85,8 @@ struct Narrow { typedef float vec __attribute__((vector_size(BYTES / 2))); };  /
 
 constexpr double LARGEST = 5e28;  // of a weight or a sample: sums of a few products of two are finite if they are small
 
-// What each point of a product takes of a phase's taps: `factor` of tap `tap`, those of a plane from `begin` on.
+// What each point of a product takes of a phase's taps: `factor` of tap `tap`, those of a plane from `begin` on. By Strassen's
+// way a point has seven planes, each of which takes some of the taps of all four quarters of the channels.
 struct TapFactors {
     struct Term { double factor; int64_t tap; };
     int64_t taps[3], count;  // along each axis, in all
@@ -92,32 +94,36 @@ struct TapFactors {
     Term* terms;
 
     static int64_t bytes(const WinogradTables& t, const WinogradProduct& g) {
-        int64_t count = 1;
+        int64_t count = t.halves * t.halves;
         for (int a = 0; a < 3; ++a) count *= t.axis[a].classes[g.classes[a]].scheme;
-        return (g.weight_planes + 1) * static_cast<int64_t>(sizeof(int64_t)) + g.weight_planes * count * static_cast<int64_t>(sizeof(Term));
+        const int64_t planes = g.weight_planes * t.factors;
+        return (planes + 1) * static_cast<int64_t>(sizeof(int64_t)) + planes * count * static_cast<int64_t>(sizeof(Term));
     }
 
     TapFactors(const WinogradTables& t, const WinogradProduct& g, char* memory) : count(1) {
         for (int a = 0; a < 3; ++a) count *= taps[a] = t.axis[a].classes[g.classes[a]].scheme;
         begin = reinterpret_cast<int64_t*>(memory);
-        terms = reinterpret_cast<Term*>(begin + g.weight_planes + 1);
+        terms = reinterpret_cast<Term*>(begin + g.weight_planes * t.factors + 1);
         int64_t plane = 0, used = 0;
         for (int64_t pd = 0; pd < g.weights[0]; ++pd)
             for (int64_t ph = 0; ph < g.weights[1]; ++ph)
-                for (int64_t pw = 0; pw < g.weights[2]; ++pw) {
-                    begin[plane++] = used;
-                    for (int64_t tap = 0; tap < count; ++tap) {
-                        const double factor = tap_factor(t.axis[0], g.classes[0], pd, tap / (taps[1] * taps[2])) *
-                                              tap_factor(t.axis[1], g.classes[1], ph, tap / taps[2] % taps[1]) *
-                                              tap_factor(t.axis[2], g.classes[2], pw, tap % taps[2]);
-                        if (factor != 0) terms[used++] = {factor, tap};
+                for (int64_t pw = 0; pw < g.weights[2]; ++pw)
+                    for (int64_t q = 0; q < t.factors; ++q) {
+                        begin[plane++] = used;
+                        for (int64_t quarter = 0; quarter < t.halves * t.halves; ++quarter)
+                            for (int64_t tap = 0; tap < count; ++tap) {
+                                const double factor = tap_factor(t.axis[0], g.classes[0], pd, tap / (taps[1] * taps[2])) *
+                                                      tap_factor(t.axis[1], g.classes[1], ph, tap / taps[2] % taps[1]) *
+                                                      tap_factor(t.axis[2], g.classes[2], pw, tap % taps[2]) *
+                                                      (t.halves == 1 ? 1 : STRASSEN_WEIGHTS[q][quarter]);
+                                if (factor != 0) terms[used++] = {factor, quarter * count + tap};
+                            }
                     }
-                }
         begin[plane] = used;
     }
 };
 
-// Weights, transformed in double precision: [group][chunk][product][plane][segment][slice][panel][channel in][lane]. False
+// Weights, transformed in double precision: [group][chunk][product][plane][factor][segment][slice][panel][channel in][lane]. False
 // if one is too large, or not a number.
 inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* packed_, int64_t unit) {
     constexpr int D = LANES<double>, HALVES = L / D;
@@ -129,7 +135,7 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
     IVec<double> tame = ~IVec<double>{};
     for (const WinogradProduct& g : t.products) {
         const WinogradAxis::Class* of[3];
-        int64_t count = 1;
+        int64_t quarters = t.halves * t.halves, count = quarters;
         for (int a = 0; a < 3; ++a) count *= (of[a] = &t.axis[a].classes[g.classes[a]])->scheme;
         const int64_t taps_at = (TapFactors::bytes(t, g) + 63) / 64 * 64, offset_at = taps_at + count * L * static_cast<int64_t>(sizeof(double));
         char* memory = static_cast<char*>(arena(static_cast<size_t>(offset_at + count * static_cast<int64_t>(sizeof(int64_t)))));
@@ -146,16 +152,18 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
             const int64_t channel = t.phase_lanes ? block : block * L, next = t.phase_lanes ? 1 : taps_all;
             const int64_t panel = column / WIDE, wide = least(WIDE, columns - panel * WIDE), lane0 = column % WIDE * L;
             for (int64_t segment = 0; segment < g.segments; ++segment) {
-                for (int64_t tap = 0; tap < count; ++tap) {
+                for (int64_t i = 0; i < count; ++i) {
                     // the sample furthest back meets the last tap of the phase
+                    const int64_t tap = i % factors.count, quarter = i / factors.count;
                     const int64_t d = tap / (factors.taps[1] * factors.taps[2]), h = tap / factors.taps[2] % factors.taps[1];
                     const int64_t age = (segment + 1) * factors.taps[2] - 1 - tap % factors.taps[2];
-                    offset[tap] = age >= of[2]->taps ? -1
+                    offset[i] = age >= of[2]->taps ? -1
                                                      : ((phase[0] + t.axis[0].stride * (factors.taps[0] - 1 - d)) * geo.kernel[1] + phase[1] +
                                                         t.axis[1].stride * (factors.taps[1] - 1 - h)) * geo.kernel[2] +
-                                                           phase[2] + t.axis[2].stride * age;
+                                                           phase[2] + t.axis[2].stride * age +
+                                                           (quarter % 2 * t.depth * geo.c_out + quarter / 2 * (geo.c_out / 2)) * taps_all;
                 }
-                for (int64_t c = 0; c < geo.c_in; ++c) {
+                for (int64_t c = 0; c < t.depth; ++c) {
                     const float* from = weight + (c * geo.c_out + channel) * taps_all;
                     for (int64_t tap = 0; tap < count; ++tap) {
                         double* to_lanes = taps + tap * L;
@@ -168,10 +176,10 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
                             for (int64_t i = 0; i < L; ++i) to_lanes[i] = static_cast<double>(at[i * next]);
                         if (next == 1) __builtin_prefetch(at + 8 * geo.c_out * taps_all);  // a channel's taps are on a page of its own
                     }
-                    const int64_t slice = c / WINOGRAD_SLICE, steps = least(WINOGRAD_SLICE, geo.c_in - slice * WINOGRAD_SLICE);
-                    float* to = packed + blocks * g.first_weight + (segment * geo.c_in + slice * WINOGRAD_SLICE) * columns * L +
+                    const int64_t slice = c / WINOGRAD_SLICE, steps = least(WINOGRAD_SLICE, t.depth - slice * WINOGRAD_SLICE);
+                    float* to = packed + blocks * g.first_weight + (segment * t.depth + slice * WINOGRAD_SLICE) * columns * L +
                                 panel * WIDE * steps * L + (c % WINOGRAD_SLICE) * wide * L + lane0;
-                    for (int64_t plane = 0; plane < g.weight_planes; ++plane, to += g.segments * geo.c_in * columns * L) {
+                    for (int64_t plane = 0; plane < g.weight_planes * t.factors; ++plane, to += g.segments * t.depth * columns * L) {
                         Vec<double> sum[HALVES] = {};
                         for (int64_t e = factors.begin[plane]; e < factors.begin[plane + 1]; ++e) {
                             const Vec<double> factor = broadcast(factors.terms[e].factor);
@@ -291,7 +299,7 @@ struct WinogradItem {
     const WinogradTables& t;
     const Arguments& args;
     int64_t cg;
-    float *points, *sums, *window, *pass_a, *pass_b, *finished;
+    float *points, *factored, *factor_sums, *sums, *window, *pass_a, *pass_b, *finished;
     bool stream;  // the output is too large for the caches
     Magnitude seen;
 
@@ -365,39 +373,80 @@ struct WinogradItem {
         }
     }
 
+    // The samples of Strassen's products, of so many tiles.
+    void split(int64_t tiles) {
+        const int64_t slice_pitch = t.tiles * PITCH;
+        for (int64_t plane = 0; plane < t.planes; ++plane) {
+            const float* from = points + plane * t.plane_pitch;
+            float* to = factored + plane * t.factors * t.factor_pitch;
+            for (int64_t c = 0; c < t.depth; c += PITCH) {
+                for (int64_t pair = 0; pair < tiles / 2; ++pair) {
+                    // where half the channels are not whole slices, the second half begins within one
+                    const float *first = from + c / PITCH * slice_pitch + pair * 2 * PITCH;
+                    float* at = to + (c / PITCH * (t.tiles / 2) + pair) * PITCH;
+                    const int64_t end = least(PITCH, t.depth - c), second = t.depth + c, left = least(end, PITCH - second % PITCH);
+                    const float* rest = from + second / PITCH * slice_pitch + pair * 2 * PITCH + second % PITCH;
+                    strassen_split(first, first + PITCH, rest, rest + PITCH, at, t.factor_pitch, left);
+                    if (left == end) continue;
+                    rest = from + (second / PITCH + 1) * slice_pitch + pair * 2 * PITCH;
+                    strassen_split(first + left, first + left + PITCH, rest, rest + PITCH, at + left, t.factor_pitch, end - left);
+                }
+            }
+        }
+    }
+
+    // Seven products of half as many tiles, and their sums.
+    void multiply_strassen(const float* a, const float* b, float* c, int64_t tiles, int64_t columns) {
+        const int64_t pairs = tiles / 2, half = columns * L, size = pairs * half;
+        for (int64_t q = 0; q < t.factors; ++q, a += t.factor_pitch, b += t.depth * columns * L)
+            for (int64_t c0 = 0; c0 < t.depth; c0 += PITCH)
+                multiply_slice(least(PITCH, t.depth - c0), a + c0 * (t.tiles / 2), 0, b + c0 * columns * L, factor_sums + q * size, 1, pairs, columns, c0 > 0);
+        for (int64_t pair = 0; pair < pairs; ++pair, c += 4 * half)
+            strassen_join(factor_sums + pair * half, size, c, c + half, 2 * half, half);
+    }
+
+    // c (+)= a · b for a slice of channels; `runs` runs of tiles that follow each other, `gap` tiles apart.
+    static void multiply_slice(int64_t steps, const float* a, int64_t gap, const float* b, float* c, int64_t runs, int64_t run, int64_t columns, bool accumulate) {
+        const int64_t parts = (run + HIGH - 1) / HIGH, pitch = columns * L;
+        for (int64_t v = 0; v < columns; v += WIDE) {
+            const int64_t wide = least(WIDE, columns - v);
+            for (int64_t r = 0; r < runs; ++r)
+                for (int64_t i = 0; i < parts; ++i) {
+                    const int64_t first = run * i / parts, high = run * (i + 1) / parts - first;
+                    TILE_KERNELS.of[high][wide](steps, a + (r * (run + gap) + first) * PITCH, b + v * steps * L, c + (r * run + first) * pitch + v * L,
+                                                pitch, accumulate);
+                }
+        }
+    }
+
     // `rows` rows of `tiles`; tiles that follow each other in memory are multiplied together.
     void multiply(int64_t chunk, int64_t rows, int64_t tiles) {
         const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
         const float* packed = static_cast<const float*>(args.packed) + cg * t.packed_group + b0 * t.block_weights;
         const WinogradAxis& W = t.axis[2];
-        const int64_t runs = t.lead ? rows : 1, run = t.lead ? tiles : rows * tiles, parts = (run + HIGH - 1) / HIGH;
+        const int64_t runs = t.lead ? rows : 1, run = t.lead ? tiles : rows * tiles;
         for (const WinogradProduct& g : t.products) {
             const int64_t columns = blocks * g.phases, pitch = columns * L;
             const float* weights = packed + blocks * g.first_weight;
-            float* to = sums + blocks * g.first_sum;
+            float* to = sums + t.halves * blocks * g.first_sum;
             for (int64_t plane = 0; plane < g.planes; ++plane) {
                 const int64_t pw = plane % g.points[2], ph = plane / g.points[2] % g.points[1], pd = plane / (g.points[2] * g.points[1]);
                 const int64_t weight_plane = (least(pd, g.weights[0] - 1) * g.weights[1] + least(ph, g.weights[1] - 1)) * g.weights[2] +
                                              least(pw, g.weights[2] - 1);
-                const float* b_plane = weights + weight_plane * g.segments * t.geo.c_in * columns * L;
+                const float* b_plane = weights + weight_plane * t.factors * g.segments * t.depth * columns * L;
+                float* c_plane = to + plane * t.tiles * t.halves * pitch;
+                if (t.blocks.strassen) {
+                    multiply_strassen(factored + (g.first_plane + plane) * t.factors * t.factor_pitch, b_plane, c_plane, run, columns);
+                    continue;
+                }
                 const float* a_plane = points + (g.first_plane + plane) * t.plane_pitch + t.lead * PITCH;
-                float* c_plane = to + plane * t.tiles * pitch;
                 for (int64_t segment = 0; segment < g.segments; ++segment)
                     for (int64_t slice = 0; slice < t.slices; ++slice) {
                         const int64_t steps = least(WINOGRAD_SLICE, t.geo.c_in - slice * WINOGRAD_SLICE);
                         const float* b = b_plane + (segment * t.geo.c_in + slice * WINOGRAD_SLICE) * columns * L;
                         const float* a = a_plane + (slice * t.blocks.tile_rows * (t.blocks.tiles + t.lead) -
                                                     segment * W.segment_tiles(g.classes[2])) * PITCH;
-                        for (int64_t v = 0; v < columns; v += WIDE) {
-                            const int64_t wide = least(WIDE, columns - v);
-                            for (int64_t r = 0; r < runs; ++r)
-                                for (int64_t i = 0; i < parts; ++i) {
-                                    const int64_t first = run * i / parts, high = run * (i + 1) / parts - first;
-                                    TILE_KERNELS.of[high][wide](steps, a + (r * (run + t.lead) + first) * PITCH, b + v * steps * L,
-                                                                c_plane + (r * run + first) * pitch + v * L, pitch,
-                                                                segment + slice > 0);
-                                }
-                        }
+                        multiply_slice(steps, a, t.lead, b, c_plane, runs, run, columns, segment + slice > 0);
                     }
             }
         }
@@ -544,18 +593,19 @@ inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_
     const int64_t column = item % t.columns, row_item = item / t.columns % t.row_items;
     const int64_t share_at = item / (t.columns * t.row_items) % t.blocks.shares, cg = item / (t.columns * t.row_items * t.blocks.shares);
     constexpr int64_t E = sizeof(float);
-    const int64_t points_at = 0, sums_at = points_at + in_bytes(t.planes * t.plane_pitch, E);
-    const int64_t window_at = sums_at + in_bytes(t.chunk_blocks * t.block_sums, E);
+    const int64_t points_at = 0, factored_at = points_at + in_bytes(t.planes * t.plane_pitch, E);
+    const int64_t factor_sums_at = factored_at + in_bytes(t.factored(), E), sums_at = factor_sums_at + in_bytes(t.factor_sums, E);
+    const int64_t window_at = sums_at + in_bytes(t.chunk_blocks * t.halves * t.block_sums, E);
     const int64_t a_at = window_at + in_bytes(t.window * L, E), b_at = a_at + in_bytes(t.pass * L, E);
     const int64_t finished_at = b_at + in_bytes(t.pass * L, E), end = finished_at + in_bytes(t.finished * L, E);
     char* memory = static_cast<char*>(arena(static_cast<size_t>(end)));
     const auto at = [&](int64_t offset) { return reinterpret_cast<float*>(memory + offset); };
     const Geometry& geo = t.geo;
     const int64_t written = geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2] * E;
-    WinogradItem work{t, args, cg, at(points_at), at(sums_at), at(window_at), at(a_at), at(b_at), at(finished_at), written > (int64_t{32} << 20), {}};
+    WinogradItem work{t, args, cg, at(points_at), at(factored_at), at(factor_sums_at), at(sums_at), at(window_at), at(a_at), at(b_at), at(finished_at), written > (int64_t{32} << 20), {}};
 
     const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
-    const auto tile_at = [&](int64_t i) { return share(W.tiles / W.dilation, t.columns, i) * W.dilation; };
+    const auto tile_at = [&](int64_t i) { return share(W.tiles / t.granule, t.columns, i) * t.granule; };
     const int64_t w0 = tile_at(column), tiles = tile_at(column + 1) - w0;
     const int64_t r0 = share(t.rows, t.row_items, row_item), rows = share(t.rows, t.row_items, row_item + 1) - r0;
     const auto row_of = [&](int64_t r) {
@@ -565,11 +615,13 @@ inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_
     for (int64_t c = 0; c < geo.c_in; c += L)
         for (int64_t r = 0; r < rows; ++r) work.transform(row_of(r), c);
     if (!work.seen.tame()) return false;
+    if (t.blocks.strassen) work.split(rows * tiles);
     for (int64_t chunk = share(t.chunks, t.blocks.shares, share_at); chunk < share(t.chunks, t.blocks.shares, share_at + 1); ++chunk) {
         work.multiply(chunk, rows, tiles);
         const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
-        for (int64_t b = 0; b < blocks; ++b)
-            for (int64_t r = 0; r < rows; ++r) work.finish(row_of(r), b0 + b, b, blocks);
+        for (int64_t b = 0; b < blocks * t.halves; ++b)
+            for (int64_t r = 0; r < rows; ++r)
+                work.finish(row_of(r), b / blocks * t.out_blocks + b0 + b % blocks, b, blocks * t.halves);
     }
     return true;
 }

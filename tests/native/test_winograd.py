@@ -30,21 +30,23 @@ PLAIN = problem((1, 64, 24, 24), (64, 32, 3, 3), stride=1, padding=1)
 
 def kernel_of(
     p: Problem, cells: tuple[int, ...], blocks: tuple[int, int, int], isa: str, *, channels_last: bool = False,
-    activation: str = "none", slope: float = 0.01,
+    activation: str = "none", slope: float = 0.01, strassen: bool = False,
 ) -> Any:  # fmt: skip
     """The core's kernel with these tiles, in blocks of (rows of tiles, tiles, shares)."""
     geometry = native._geometry(p, "float32", channels_last, native.FORWARD, activation, slope)
     three = (1,) * (3 - p.rank) + cells
-    return native._core().module.WinogradKernel(isa, geometry, three, *blocks)
+    return native._core().module.WinogradKernel(isa, geometry, three, *blocks, strassen)
 
 
 def outputs(
     p: Problem, cells: tuple[int, ...], blocks: tuple[int, int, int], isa: str, *, channels_last: bool = False,
-    activation: str = "none", threads: int = 1, seed: int = 0,
+    activation: str = "none", threads: int = 1, seed: int = 0, strassen: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
     """(got, expected, norm before the activation); what lies around the output must stay as it was."""
     o = Operands(Run(p, "float32", channels_last, isa), seed=seed)
-    kernel = kernel_of(p, cells, blocks, isa, channels_last=channels_last, activation=activation, slope=0.2)
+    kernel = kernel_of(
+        p, cells, blocks, isa, channels_last=channels_last, activation=activation, slope=0.2, strassen=strassen
+    )  # fmt: skip
     packed = kernel.pack(o.weight.ctypes.data, threads)
     y = Guarded((p.batch, *p.out, p.c_out) if channels_last else p.output_shape, "float32")
     assert kernel.run(o.x.ctypes.data, 0, packed, o.bias.ctypes.data, y.array.ctypes.data, threads)
@@ -109,7 +111,10 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     out = [(n - 1) * s - 2 * p + k + e for n, s, p, k, e in zip(size, stride, padding, spans, extra, strict=True)]
     size = tuple(n + max(0, -(-(1 - o) // s)) for n, o, s in zip(size, out, stride, strict=True))
     groups = draw(st.sampled_from([1, 1, 2]))
-    c_in, c_out = (groups * draw(st.sampled_from([1, 3, 16, 17, 33, 129])) for _ in range(2))
+    alone = dilation[-1] == 1 and (cells[-1] == 1 or kernel[-1] <= stride[-1] * {2: 4, 3: 3}[cells[-1]])
+    strassen = alone and draw(st.booleans())
+    channels = [32, 64, 96] if strassen else [1, 3, 16, 17, 33, 129]
+    c_in, c_out = (groups * draw(st.sampled_from(channels)) for _ in range(2))
     p = problem(
         (draw(st.integers(1, 3)), c_in, *size), (c_in, c_out // groups, *kernel), stride=stride, padding=padding,
         output_padding=extra, groups=groups, dilation=dilation,
@@ -118,7 +123,7 @@ def cases(draw: st.DrawFn) -> dict[str, Any]:
     return {
         "p": p, "cells": cells, "blocks": blocks, "isa": draw(st.sampled_from(TARGETS or ("none",))),
         "channels_last": draw(st.booleans()), "activation": draw(st.sampled_from(sorted(ACTIVATIONS))),
-        "threads": draw(st.integers(1, 3)), "seed": draw(st.integers(0, 9)),
+        "threads": draw(st.integers(1, 3)), "seed": draw(st.integers(0, 9)), "strassen": strassen,
     }  # fmt: skip
 
 
@@ -129,7 +134,32 @@ def test_any_problem_in_any_blocks(case: dict[str, Any]) -> None:
     # five points along a second axis lose a digit, as four cells do: see below
     wide = sum(m > 1 and m + min(-(-k // s), 4) > 5 for m, k, s in zip(
         case["cells"], case["p"].kernel, case["p"].stride, strict=True))  # fmt: skip
-    assert_close(got, want, limit=1e-6 if wide < 2 else 5e-6, scale=norm)
+    limit = (1e-6 if wide < 2 else 5e-6) * (2 if case["strassen"] else 1)
+    assert_close(got, want, limit=limit, scale=norm)
+
+
+@pytest.mark.parametrize("isa", TARGETS)
+@pytest.mark.parametrize(
+    ("p", "cells"),
+    [
+        (problem((2, 64, 5, 9), (64, 96, 2, 2), stride=2), (1, 1)),  # an odd number of positions
+        (problem((1, 1024, 3, 16), (1024, 64, 2, 2), stride=2), (1, 1)),
+        (problem((1, 320, 33), (320, 64, 3), padding=1), (2,)),  # half the channels begin within a slice of 128
+        (problem((1, 512, 4, 34), (512, 64, 4, 4), stride=2, padding=1), (3, 3)),
+        (problem((2, 128, 3, 4, 5), (128, 32, 3, 3, 3), stride=2, padding=1, output_padding=1, groups=2), (2, 2, 2)),
+    ],
+    ids=str,
+)
+def test_products_of_strassens(p: Problem, cells: tuple[int, ...], isa: str) -> None:
+    """Seven for eight, and as accurate as fp32 is asked to be; what is paired does not depend on the blocks."""
+    one, *others = (
+        outputs(p, cells, blocks, isa, threads=threads, channels_last=last, strassen=True)
+        for blocks, threads, last in (((1, 2, 1), 1, False), ((2, 6, 1), 2, False), ((9, 9, 2), 1, True))
+    )
+    assert_close(one[0], one[1], limit=1e-6, scale=one[2])
+    assert all(np.array_equal(one[0], other) for other, *_ in others)
+    layouts = {kernel_of(p, cells, (1, 2, 1), isa, strassen=way).layout for way in (False, True)}
+    assert len(layouts) == 2
 
 
 @pytest.mark.parametrize("isa", TARGETS)
@@ -215,6 +245,20 @@ def test_the_core_refuses_what_it_has_no_scheme_for(p: Problem, cells: tuple[int
         kernel_of(p, cells, (1, 1, 1), native.isa())
 
 
+@pytest.mark.parametrize(
+    ("p", "cells", "why"),
+    [
+        (problem((1, 33, 9), (33, 64, 2), stride=2), (1,), "whole vectors of half the channels"),
+        (problem((1, 64, 9), (64, 33, 2), stride=2), (1,), "whole vectors of half the channels"),
+        (problem((1, 64, 9), (64, 64, 7)), (3,), "no segments"),
+        (problem((1, 64, 9), (64, 64, 3), dilation=2), (2,), "no taps apart"),
+    ],
+)
+def test_the_core_refuses_what_strassens_way_does_not_take(p: Problem, cells: tuple[int, ...], why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        kernel_of(p, cells, (1, 1, 1), native.isa(), strassen=True)
+
+
 def test_the_choice() -> None:
     """By the number of products that are saved, unless the transforms or the empty lanes cost more."""
     found = choose(UPSAMPLER)
@@ -248,6 +292,19 @@ def test_signals_of_like_lengths_share_one_decision() -> None:
     assert len(found) == 1
 
 
+def test_one_tap_a_phase_leaves_strassens_products() -> None:
+    """Where there are enough channels; with more taps they go together with tiles of up to four points."""
+    found = choose(problem((1, 1024, 40, 60), (1024, 512, 2, 2), stride=2))
+    assert isinstance(found, Winograd)
+    assert (found.algorithm, found.cells, found.saved) == ("strassen", (1, 1, 1), pytest.approx(8 / 7))
+    frequency = choose(problem((1, 192, 32, 336), (192, 96, 8, 1), stride=(4, 1)))
+    assert isinstance(frequency, Winograd)
+    assert (frequency.algorithm, frequency.cells, frequency.strassen) == ("winograd", (1, 3, 1), True)
+    signal = problem((1, 512, 4000), (512, 512, 3), padding=1)
+    assert schedule(signal, cells=(1, 1, 4), strassen=True) is None
+    assert schedule(signal, cells=(1, 1, 4), strassen=True, precise=False) is not None
+
+
 def test_few_positions_and_many_phases() -> None:
     """Where the direct loops would leave lanes empty, or make all of the products of a short-time transform."""
     generator = choose(one_sample(problem((1, 100, 1, 1), (100, 1024, 4, 4))))
@@ -278,7 +335,10 @@ def test_signals_take_more_taps_in_segments_and_apart(kernel: int, dilation: int
 
 
 def test_what_is_computed_does_not_depend_on_the_threads() -> None:
-    for p in (UPSAMPLER, PLAIN, problem((1, 32, 40), (32, 16, 4), stride=2), problem((3, 8, 5, 6), (8, 8, 3, 3))):
+    for p in (
+        UPSAMPLER, PLAIN, problem((1, 32, 40), (32, 16, 4), stride=2), problem((3, 8, 5, 6), (8, 8, 3, 3)),
+        problem((1, 256, 64, 64), (256, 128, 2, 2), stride=2),
+    ):  # fmt: skip
         every = [choose(p, threads=n) for n in (1, 2, 3, 8, 64)]
         assert len({type(found) for found in every}) == 1
-        assert len({found.cells for found in every if isinstance(found, Winograd)}) <= 1
+        assert len({(found.cells, found.strassen) for found in every if isinstance(found, Winograd)}) <= 1

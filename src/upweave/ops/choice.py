@@ -71,7 +71,8 @@ def _decided(
         return best
     if isinstance(best, Winograd):
         return winograd.schedule(
-            p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=best.cells
+            p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=best.cells,
+            strassen=best.strassen,
         ) or best  # fmt: skip
     if isinstance(best, WinogradRows):
         return winograd_rows.schedule(

@@ -121,7 +121,9 @@ def chosen(
     if isinstance(found, Depthwise):
         kernel = core.module.DepthwiseKernel(isa, geometry)
     elif isinstance(found, Winograd):
-        kernel = core.module.WinogradKernel(isa, geometry, found.cells, found.tile_rows, found.tiles, found.shares)
+        kernel = core.module.WinogradKernel(
+            isa, geometry, found.cells, found.tile_rows, found.tiles, found.shares, found.strassen
+        )  # fmt: skip
     else:
         kernel = core.module.WinogradRowKernel(
             isa, geometry, *found.cells, found.tile_rows, found.tile, found.channels

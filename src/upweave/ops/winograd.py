@@ -11,6 +11,11 @@ Networks, 2016). Two axes multiply: a 4 × 4 kernel of stride 2 in tiles of 3 ×
 So the operators use more than four points only along an axis that is alone in its tiles; `precise=False` allows them
 everywhere. Along the last axis more taps than a scheme takes are cut into segments of as many as it takes, which share
 the points of the samples; and taps that are spread by a dilation are a scheme over every dilation-th sample.
+
+The products of matrices may be Strassen's (V. Strassen, Gaussian Elimination is not Optimal, 1969): seven, of pairs of
+tiles and halves of the channels, for eight; a quarter of a digit is lost. With one tap a phase they are all there is to
+win, and the tiles are of one cell. They are made where two axes at most are in tiles, of up to four points, or with
+`precise=False`.
 Which tiles are best is priced in cycles as in `schedule`.
 """
 
@@ -19,7 +24,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,6 +36,8 @@ WORKSPACE = 3 * 1024 * 1024
 """Bytes of one thread, at most."""
 PAST_CACHES = 32 * 1024 * 1024
 """Larger outputs are written past the caches, whole lines of them; a line that two items share is read first."""
+STRASSEN = 7 / 8
+"""Products of Strassen's for each of a product of matrices."""
 WEIGHTS = 256 * 1024 * 1024
 """Bytes of transformed weights, at most: what the store of packed weights would keep."""
 
@@ -40,7 +47,7 @@ class Winograd:
     """Tiles of `cells` along (depth, height, width), and the blocks of a work item; `cycles` as in `Schedule`.
 
     An item is `tiles` of each of `tile_rows` rows of tiles × a share of the output channels, one of `shares`. `saved`
-    is products of the definition for each one made.
+    is products of the definition for each one made. `strassen`: products are of pairs of tiles and halves of channels.
     """
 
     why: str
@@ -48,24 +55,26 @@ class Winograd:
     tile_rows: int
     tiles: int
     shares: int
+    strassen: bool
     saved: float
     cycles: float
 
     @property
     def algorithm(self) -> str:
         """The name in a plan."""
-        return "winograd"
+        return "strassen" if max(self.cells) == 1 and self.strassen else "winograd"
 
 
 def schedule(
     p: Problem, *, channels_last: bool = False, threads: int = 1, tile: tuple[int, int] = (16, 14),
-    precise: bool = True, packs: bool = False, cells: tuple[int, ...] | None = None,
+    precise: bool = True, packs: bool = False, cells: tuple[int, ...] | None = None, strassen: bool | None = None,
 ) -> Winograd | None:  # fmt: skip
     """The best tiles and blocks for `p` in float32, or None where there is nothing to win.
 
     With one tap a phase there are no fewer products; but of a few positions, which would leave lanes of the direct
     loops empty, output channels fill them. `tile` is (lanes of a vector, tiles of a micro-kernel) of the instruction
-    set. `packs`: the weights are transformed in every call. `cells`: with these tiles alone.
+    set. `packs`: the weights are transformed in every call. `cells`: with these tiles alone;
+    `strassen`: with or without Strassen's products alone.
     """
     # few positions do not pay for the transforms, few channels leave lanes empty
     full = p.c_out // p.groups >= tile[0] // 2 or phases_fill(p, channels_last, tile[0])
@@ -73,21 +82,25 @@ def schedule(
         return None
     if p.rank == 1 and cells is None:
         # signals of like lengths have the same tiles, and so the same packed weights
-        like = _cheapest(p, channels_last, threads, tile, precise, packs, None, 1)
-        cells = tuple(a.m for a in like[1]) if like else None
-    best = _cheapest(p, channels_last, threads, tile, precise, packs, cells, 6)
+        like = _cheapest(p, channels_last, threads, tile, precise, packs, None, strassen, 1)
+        if like is None:
+            return None
+        cells, strassen = tuple(a.m for a in like[1]), like[2]
+    best = _cheapest(p, channels_last, threads, tile, precise, packs, cells, strassen, 6)
     if best is None:
         return None
-    (cycles, tile_rows, tiles, shares, channels), axes = best
+    (cycles, tile_rows, tiles, shares, channels), axes, strassen = best
     saved = p.multiplies / (
         p.c_in * p.c_out // p.groups * p.batch * math.prod(a.tiles for a in axes) * _count(axes).steps
-    )
-    what = f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells make one product of {saved:.2f}"
+        * (STRASSEN if strassen else 1)
+    )  # fmt: skip
+    what = f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells"
     if max(a.m for a in axes) == 1:
-        what = "output channels side by side, since there are few positions"
+        what = "halves of the channels" if strassen else "output channels side by side, since there are few positions"
     return Winograd(
-        f"{what}; {tile_rows} × {tiles} of them for {channels} output channels",
-        tuple(a.m for a in axes), tile_rows, tiles, shares, saved, cycles,  # type: ignore[arg-type]
+        f"{what}{f' make one product of {saved:.2f}' if saved > 1 else ''}{', pairs by Strassen' if strassen else ''}; "
+        f"{tile_rows} × {tiles} of them for {channels} output channels",
+        tuple(a.m for a in axes), tile_rows, tiles, shares, strassen, saved, cycles,  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -100,8 +113,8 @@ def phases_fill(p: Problem, channels_last: bool, lanes: int) -> bool:
 
 def _cheapest(
     p: Problem, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool,
-    cells: tuple[int, ...] | None, bits: int,
-) -> tuple[_Blocks, tuple[Axis, ...]] | None:  # fmt: skip
+    cells: tuple[int, ...] | None, strassen: bool | None, bits: int,
+) -> tuple[_Blocks, tuple[Axis, ...], bool] | None:  # fmt: skip
     """The best blocks over all tiles, or over these; axes are rounded to so many significant bits."""
     sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
     few = p.batch * math.prod(p.size) < tile[0] and p.kernel == p.stride
@@ -113,13 +126,27 @@ def _cheapest(
         ]
         for a in range(p.rank)
     ]
+    products = [
+        (chosen, halved) for chosen in itertools.product(*options) for halved in (False, True)
+        if cells in (None, tuple(a.m for a in chosen)) and strassen in (None, halved)
+        and (halves(sizes, chosen, tile[0], precise) if halved else few or any(a.m > 1 for a in chosen))
+        and not (precise and loses(chosen))
+    ]  # fmt: skip
     found = [
-        (blocks, chosen) for chosen in itertools.product(*options)
-        if (few or any(a.m > 1 for a in chosen)) and not (precise and loses(chosen))
-        and cells in (None, tuple(a.m for a in chosen))
-        for blocks in [_best(chosen, sizes, channels_last, phase_lanes, max(1, threads), tile, packs)] if blocks
+        (blocks, chosen, halved) for chosen, halved in products
+        for blocks in [_best(chosen, sizes, channels_last, phase_lanes, max(1, threads), tile, packs, halved)] if blocks
     ]  # fmt: skip
     return min(found, key=lambda one: one[0].cycles, default=None)
+
+
+def halves(sizes: tuple[int, int, int, int], axes: tuple[Axis, ...], lanes: int, precise: bool) -> bool:
+    """True if the core's products may be Strassen's: whole vectors in each half, and no precision that must be kept."""
+    _, _, c_in, c_out = sizes
+    whole = c_in % (2 * lanes) == 0 and c_out % (2 * lanes) == 0 and min(c_in, c_out) >= 64
+    alone = axes[2].lead == 0 and axes[2].dilation == 1
+    tiled = [a for a in axes if a.m > 1]
+    exact = len(tiled) < 3 and all(c.points <= 4 for a in tiled for c in a.classes)
+    return whole and alone and (exact or not precise)
 
 
 class _Count(NamedTuple):
@@ -161,29 +188,33 @@ class _Blocks(NamedTuple):
 @lru_cache(maxsize=1024)
 def _best(
     axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, phase_lanes: bool, threads: int,
-    tile: tuple[int, int], packs: bool,
+    tile: tuple[int, int], packs: bool, strassen: bool,
 ) -> _Blocks | None:  # fmt: skip
-    return min(_candidates(axes, sizes, channels_last, phase_lanes, threads, tile, packs), default=None)
+    return min(_candidates(axes, sizes, channels_last, phase_lanes, threads, tile, packs, strassen), default=None)
 
 
 def _candidates(
     axes: tuple[Axis, ...], sizes: tuple[int, int, int, int], channels_last: bool, phase_lanes: bool, threads: int,
-    tile: tuple[int, int], packs: bool,
+    tile: tuple[int, int], packs: bool, strassen: bool,
 ) -> Iterator[_Blocks]:  # fmt: skip
     batch, groups, c_in, c_out = sizes
     lanes, high = tile
+    pair = 2 if strassen else 1  # of tiles, of halves of the channels
+    factors = 7 if strassen else 1
     d, h, w = axes
+    w = replace(w, tiles=w.tiles + w.tiles % pair)
     ins, outs, slices = -(-c_in // lanes), -(-c_out // lanes), -(-c_in // SLICE)
+    depth, factor_slices = c_in // pair, -(-c_in // pair // SLICE)
     n = _count(axes)
     outputs = math.prod(a.m * a.stride for a in axes)  # of a tile, in vectors
     load, store = (1.7, 1.7) if channels_last else (3.0, 3.6)
     if phase_lanes:
         n = _Count(n.planes, n.columns // lanes, n.steps // lanes, n.weights // lanes, n.odd and lanes == 1)
         outs, outputs, store = c_out, outputs // lanes, 0.8
-    weights = n.weights * groups * c_in * outs * lanes
+    weights = n.weights * groups * c_in * outs * lanes * factors // (pair * pair)
     if 4 * weights > WEIGHTS:
         return
-    chunk = min(outs, 2 if n.odd else 1)  # as the core: whole pairs of columns
+    chunk = pair * min(outs // pair, 2 if n.odd else 1)  # as the core: whole pairs of columns
     chunks = -(-outs // chunk)
     rows = batch * d.tiles * h.tiles
     written = 4 * groups * c_out * batch * math.prod(a.tiles * a.m * a.stride for a in axes)
@@ -193,8 +224,10 @@ def _candidates(
     back = n.columns * (14 + (14 * w.m / max(c.points for c in w.classes) if h.m > 1 else 0))
     # weights come from the third level of caches, if they fit there, once for each item
     stream = 4 * c_in * lanes * n.steps * (0 if weights < 2**17 else 0.024 if weights < 5 * 2**20 else 0.042)
-    blocks = w.tiles // w.dilation
-    for tiles in {w.dilation * even(blocks, max(1, most // w.dilation)) for most in (8, 16, 24, 32, 48, 64)}:
+    stream = stream * factors / (pair * pair)
+    granule = pair * w.dilation
+    blocks = w.tiles // granule
+    for tiles in {granule * even(blocks, max(1, most // granule)) for most in (8, 16, 24, 32, 48, 64)}:
         columns = -(-w.tiles // tiles)
         width = w.m * tiles + beyond
         # one vector of input channels of one row: lines from memory, then along each axis
@@ -211,16 +244,24 @@ def _candidates(
                 n.planes * tile_rows * (tiles + lead) * slices * SLICE + chunk * n.columns * many * lanes
                 + lanes * (3 * lines * width + outputs * tiles)
             )  # fmt: skip
+            if strassen:
+                workspace += (
+                    4 * factors * many // 2 * (n.planes * factor_slices * SLICE + chunk // 2 * n.columns * lanes)
+                )
             if workspace > WORKSPACE:
                 continue
-            kernels = tile_rows * -(-tiles // high) if lead else -(-many // high)
-            steps = n.steps * c_in * (1.035 * many + 1.28 * kernels) * (1 + 0.025 * workspace / 2**20)
-            product = steps + n.steps * slices * (2 * many + 20 * kernels) + stream
+            kernels = tile_rows * -(-tiles // high) if lead else -(-many // pair // high)
+            # a block's part of the products of a chunk: one, or 7 for a pair of blocks
+            steps = n.steps * factors / pair
+            product = steps * depth * (1.035 * many / pair + 1.28 * kernels) * (1 + 0.025 * workspace / 2**20)
+            product += steps * factor_slices * (2 * many / pair + 20 * kernels) + stream
+            product += 6 * strassen * n.columns * many
             for shares in {1, threads, 2 * threads}:
                 if shares > chunks:
                     continue
                 own = min(outs, chunk * -(-chunks // shares))
                 each = tile_rows * (ins * transform + own * finish) + own * product + 3000
+                each += 7 * strassen * ins * n.planes * many
                 items = groups * shares * -(-rows // tile_rows) * columns
                 cycles = each * -(-items // threads) * (1 + 0.06 * threads / items)
                 if packs:
