@@ -7,6 +7,7 @@ too, under names that end in "(seen)".
 
 from __future__ import annotations
 
+import gc
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -79,7 +80,8 @@ def one_process(
     """Total ms and largest relative error of each contender, on lengths that this process did not see before.
 
     Blocks of lengths take turns between the contenders; one length that is not counted (`spare`) starts the threads
-    and packs the weight.
+    and packs the weight. So is the garbage collection that the imports made due, of some 80 ms, which would otherwise
+    meet one of the contenders by chance.
     """
     torch.set_num_threads(threads)
     runs: dict[str, Callable[[cases.Case], torch.Tensor]] = {"torch": cases.aten}
@@ -102,6 +104,7 @@ def one_process(
     with torch.no_grad():
         for run in runs.values():
             run(first)
+        gc.collect()
         for suffix in ("", " (seen)"):
             for begin in range(0, len(inputs), BLOCK):
                 for name in order.sample(list(runs), len(runs)):

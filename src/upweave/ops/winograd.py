@@ -36,6 +36,8 @@ WORKSPACE = 3 * 1024 * 1024
 """Bytes of one thread, at most."""
 PAST_CACHES = 32 * 1024 * 1024
 """Larger outputs are written past the caches, whole lines of them; a line that two items share is read first."""
+SHORT = 128
+"""Signals of fewer samples have the tiles of one that has so many."""
 STRASSEN = 7 / 8
 """Products of Strassen's for each of a product of matrices."""
 WEIGHTS = 256 * 1024 * 1024
@@ -81,8 +83,8 @@ def schedule(
     if p.batch < 1 or not full or p.c_in // p.groups < tile[0] // 2 or p.multiplies < 1 << 18:
         return None
     if p.rank == 1 and cells is None:
-        # signals of like lengths have the same tiles, and so the same packed weights
-        like = _cheapest(p, channels_last, threads, tile, precise, packs, None, strassen, 1)
+        # signals of like lengths, and all short ones, have the same tiles, and so the same packed weights
+        like = _cheapest(_at_least(p, SHORT), channels_last, threads, tile, precise, packs, None, strassen, 1)
         if like is None:
             return None
         cells, strassen = tuple(a.m for a in like[1]), like[2]
@@ -102,6 +104,12 @@ def schedule(
         f"{tile_rows} × {tiles} of them for {channels} output channels",
         tuple(a.m for a in axes), tile_rows, tiles, shares, strassen, saved, cycles,  # type: ignore[arg-type]
     )  # fmt: skip
+
+
+def _at_least(p: Problem, count: int) -> Problem:
+    """A signal of so many samples or more."""
+    more = max(0, count - p.size[0])
+    return replace(p, size=(p.size[0] + more,), out=(p.out[0] + more * p.stride[0],)) if more else p
 
 
 def phases_fill(p: Problem, channels_last: bool, lanes: int) -> bool:
