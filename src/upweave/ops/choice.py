@@ -34,48 +34,57 @@ def choose(
     """The cheapest way; arguments as in `schedule` and `winograd.schedule`.
 
     What is computed does not depend on the number of threads, so that results are the same to the bit: which way, and
-    which tiles, is decided for `NOMINAL` of them, and the blocks alone for `threads`. Signals of about the same length
-    share one decision, so that one of a new length does not wait for its own.
+    which tiles, is decided for `NOMINAL` of them, and the blocks alone for `threads`. Nor does it depend on the last
+    digits of a signal's length: a new length, which meets cold caches, waits for no more than new blocks, and finds its
+    weights packed.
     """
-    return _decided(_like(p), dtype, channels_last, threads, tile, precise, packs)
+    return _blocked(_like(p, 5), dtype, channels_last, threads, tile, precise, packs)
 
 
-def _like(p: Problem) -> Problem:
-    """A signal whose length is rounded up to five significant bits; anything else as it is."""
+def _like(p: Problem, bits: int) -> Problem:
+    """A signal whose length is rounded up to so many significant bits; anything else as it is."""
     if p.rank > 1:
         return p
-    more = rounded(p.size[0], 5) - p.size[0]
+    more = rounded(p.size[0], bits) - p.size[0]
     if not more:
         return p
     return replace(p, size=(p.size[0] + more,), out=(p.out[0] + more * p.stride[0],))
 
 
 @lru_cache(maxsize=2048)
-def _decided(
+def _blocked(
     p: Problem, dtype: str, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool
 ) -> Way:
+    about = _like(p, 1)
+    way = _decided(about, dtype, channels_last, tile, precise, packs)
+    if isinstance(way, Depthwise) or (threads == NOMINAL and about == p):
+        return way
+    if isinstance(way, Winograd):
+        return winograd.schedule(
+            p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=way.cells,
+            strassen=way.strassen,
+        ) or way  # fmt: skip
+    if isinstance(way, WinogradRows):
+        return winograd_rows.schedule(
+            p, threads=threads, tile=tile, precise=precise, packs=packs, cells=way.cells
+        ) or way  # fmt: skip
+    return direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
+
+
+@lru_cache(maxsize=2048)
+def _decided(
+    p: Problem, dtype: str, channels_last: bool, tile: tuple[int, int], precise: bool, packs: bool
+) -> Way:  # fmt: skip
     stencil = depthwise.schedule(p, channels_last=channels_last, tile=tile)
     if stencil:
         return stencil
-    best: Schedule | Winograd | WinogradRows
-    best = direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=NOMINAL, tile=tile)
-    if dtype == "float32":
-        tiles = winograd.schedule(
-            p, channels_last=channels_last, threads=NOMINAL, tile=tile, precise=precise, packs=packs
-        )  # fmt: skip
-        rows = None
-        if not channels_last:
-            rows = winograd_rows.schedule(p, threads=NOMINAL, tile=tile, precise=precise, packs=packs)
-        best = min((way for way in (best, tiles, rows) if way), key=lambda way: way.cycles)
-    if threads == NOMINAL:
-        return best
-    if isinstance(best, Winograd):
-        return winograd.schedule(
-            p, channels_last=channels_last, threads=threads, tile=tile, precise=precise, packs=packs, cells=best.cells,
-            strassen=best.strassen,
-        ) or best  # fmt: skip
-    if isinstance(best, WinogradRows):
-        return winograd_rows.schedule(
-            p, threads=threads, tile=tile, precise=precise, packs=packs, cells=best.cells
-        ) or best  # fmt: skip
-    return direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=threads, tile=tile)
+    loops = direct.schedule(p, dtype=dtype, channels_last=channels_last, threads=NOMINAL, tile=tile)
+    if dtype != "float32":
+        return loops
+    tiles = winograd.schedule(
+        p, channels_last=channels_last, threads=NOMINAL, tile=tile, precise=precise, packs=packs
+    )  # fmt: skip
+    rows = None
+    if not channels_last:
+        rows = winograd_rows.schedule(p, threads=NOMINAL, tile=tile, precise=precise, packs=packs)
+    return min((way for way in (loops, tiles, rows) if way), key=lambda way: way.cycles)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 from ..errors import SpecError
 from ..spec import ConvTranspose, Ints, is_int
@@ -130,6 +131,8 @@ def _check(
     output_padding: Ints,
     groups: Ints,
     dilation: Ints,
+    *,
+    ranges: Callable[..., object] = ConvTranspose,
 ) -> Problem:
     rank = len(input_shape) - 2
     if not 1 <= rank <= 3:
@@ -154,7 +157,7 @@ def _check(
             raise SpecError(f"{name} {value} is more than {LONGEST}")
     if not isinstance(groups, int):
         raise SpecError(f"groups must be one int, got {groups!r}")
-    ConvTranspose(k, s, p, o, d, groups)  # the ranges of the hyper-parameters are checked there, and only there
+    ranges(k, s, p, o, d, groups)  # of the hyper-parameters are checked there, and only there
     if input_shape[1] != c_in:
         raise SpecError(f"the input has {input_shape[1]} channels, the weight of shape {weight_shape} reads {c_in}")
     if c_in % groups:
@@ -177,7 +180,12 @@ def _check(
     return found
 
 
-_cached = lru_cache(maxsize=4096)(_check)
+_ranges = lru_cache(maxsize=1024)(ConvTranspose)
+
+
+@lru_cache(maxsize=4096)
+def _cached(*arguments: Any) -> Problem:
+    return _check(*arguments, ranges=_ranges)
 
 
 def _every_axis(value: Ints, name: str, rank: int) -> tuple[int, ...]:

@@ -83,12 +83,12 @@ def schedule(
     if p.batch < 1 or not full or p.c_in // p.groups < tile[0] // 2 or p.multiplies < 1 << 18:
         return None
     if p.rank == 1 and cells is None:
-        # signals of like lengths, and all short ones, have the same tiles, and so the same packed weights
-        like = _cheapest(_at_least(p, SHORT), channels_last, threads, tile, precise, packs, None, strassen, 1)
+        # all short signals have the same tiles, and so the same packed weights
+        like = _cheapest(_at_least(p, SHORT), channels_last, threads, tile, precise, packs, None, strassen)
         if like is None:
             return None
         cells, strassen = tuple(a.m for a in like[1]), like[2]
-    best = _cheapest(p, channels_last, threads, tile, precise, packs, cells, strassen, 6)
+    best = _cheapest(p, channels_last, threads, tile, precise, packs, cells, strassen)
     if best is None:
         return None
     (cycles, tile_rows, tiles, shares, channels), axes, strassen = best
@@ -121,17 +121,14 @@ def phases_fill(p: Problem, channels_last: bool, lanes: int) -> bool:
 
 def _cheapest(
     p: Problem, channels_last: bool, threads: int, tile: tuple[int, int], precise: bool, packs: bool,
-    cells: tuple[int, ...] | None, strassen: bool | None, bits: int,
+    cells: tuple[int, ...] | None, strassen: bool | None,
 ) -> tuple[_Blocks, tuple[Axis, ...], bool] | None:  # fmt: skip
-    """The best blocks over all tiles, or over these; axes are rounded to so many significant bits."""
+    """The best blocks over all tiles, or over these; axes are rounded to six significant bits."""
     sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
     few = p.batch * math.prod(p.size) < tile[0] and p.kernel == p.stride
     phase_lanes = phases_fill(p, channels_last, tile[0])
     options = [[axis_of(1, 1, 1, 1, 1)]] * (3 - p.rank) + [
-        [
-            axis_of(p.kernel[a], p.stride[a], p.dilation[a], rounded(count_of_cells(p, a), bits), m)
-            for m in cells_of(p, a)
-        ]
+        [axis_of(p.kernel[a], p.stride[a], p.dilation[a], rounded(count_of_cells(p, a), 6), m) for m in cells_of(p, a)]
         for a in range(p.rank)
     ]
     products = [
