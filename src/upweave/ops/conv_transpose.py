@@ -77,8 +77,8 @@ def conv_transpose(
         uncached_problem if torch.compiler.is_compiling() else problem,
     )  # fmt: skip
     name, slope = activation_of(activation)
-    # "triton" is an operator, which refuses by itself: a compiler can trace it, and what `choose` looks up it cannot
-    chosen = backend if backend in ("auto", "triton") else choice_for_tensor(x, backend)
+    # what an operator runs, it refuses by itself: a compiler can trace that, and what `choose` looks up it cannot
+    chosen = backend if backend in ("auto", "native", "triton") else choice_for_tensor(x, backend)
     batched = x.unsqueeze(0) if single else x
     if out is not None:
         tensors.check_out(torch, out, x, weight, bias, p.output_shape[1:] if single else p.output_shape)

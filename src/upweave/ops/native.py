@@ -224,17 +224,13 @@ def pack(
     It fits every problem with the same `pack_key`: another batch or another size mostly has the same.
     """
     threads = threads or default_threads()
-    return _without_activation(p, dtype, channels_last, threads, precise).kernel.pack(weight, threads)
+    return chosen(p, dtype, channels_last, "none", 0.01, threads, "", precise, False).kernel.pack(weight, threads)
 
 
 def pack_key(p: Problem, dtype: str, channels_last: bool, threads: int = 0, precise: bool = True) -> str:
     """Problems with equal keys read equally packed weights."""
-    return _without_activation(p, dtype, channels_last, threads or default_threads(), precise).layout
-
-
-def _without_activation(p: Problem, dtype: str, channels_last: bool, threads: int, precise: bool) -> Compiled:
-    """The kernel of a packed weight, by the very arguments by which `forward` asks for it: it is built once."""
-    return chosen(p, dtype, channels_last, "none", 0.01, threads, "", precise, False)
+    # the very arguments by which `forward` asks for it, where there is no activation: the kernel is built once
+    return chosen(p, dtype, channels_last, "none", 0.01, threads or default_threads(), "", precise, False).layout
 
 
 def grad_input(p: Problem, dtype: str, gy: int, weight: int, gx: int, threads: int = 0) -> None:

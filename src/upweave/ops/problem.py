@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,17 @@ class Problem:
     output_padding: tuple[int, ...]
     dilation: tuple[int, ...]
     out: tuple[int, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        numbers = (
+            self.batch, self.c_in, self.c_out, self.groups, self.size, self.kernel, self.stride, self.padding,
+            self.output_padding, self.dilation, self.out,
+        )  # fmt: skip
+        object.__setattr__(self, "_hash", hash(numbers))
+
+    def __hash__(self) -> int:
+        return self._hash  # a call looks up three things by its problem
 
     @property
     def rank(self) -> int:

@@ -86,11 +86,15 @@ class PackedWeights:
         packer = self._packer
         address, shape, strides = weight.data_ptr(), weight.shape, weight.stride()
         key = (address, shape, strides, dtype, packer.pack_key(p, dtype, channels_last, precise=precise))
-        span = weight.element_size() * (1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)))
+        if weight.is_contiguous():
+            span = weight.nbytes
+        else:
+            span = weight.element_size() * (1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)))
         # taken before packing: a change in between is then seen at the next call
         fingerprint, version, storage = packer.fingerprint(address, span), weight._version, weight.untyped_storage()
         with self._lock:
-            self._bury()
+            if self._dead:
+                self._bury()
             entry = self._entries.get(key)
             if (
                 entry is not None and entry.version == version and entry.fingerprint == fingerprint
