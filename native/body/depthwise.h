@@ -122,7 +122,7 @@ template <class T, class S> void depthwise_item(const DepthwiseTables& t, const 
     S* result = static_cast<S*>(args.result) + row * W.out * t.channels;
     const int64_t written = geo.batch * D.out * H.out * W.out * t.channels * static_cast<int64_t>(sizeof(S));
     const bool whole = t.channels % LANES<T> == 0 && (reinterpret_cast<uintptr_t>(args.result) & (BYTES - 1)) == 0;
-    const DepthwiseRow<T, S> work{t, static_cast<const S*>(args.bias), lines, count, whole && written > (int64_t{32} << 20)};
+    const DepthwiseRow<T, S> work{t, static_cast<const S*>(args.bias), lines, count, whole && written > PAST_CACHES};
     const int64_t q0 = part * t.positions;
     for (int64_t r = 0; r < static_cast<int64_t>(W.taps.size()); ++r) work.phase(r, q0, q0 + t.positions, result);
 }

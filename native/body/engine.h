@@ -307,7 +307,7 @@ template <class T, class S> void run_item(const Tables& t, const Arguments& args
 
     const int64_t written = t.geo.batch * t.produce * t.geo.groups * t.out[0] * t.out[1] * t.out[2] * static_cast<int64_t>(sizeof(S));
     const Finisher<T, S> finisher{t, args, tile, zeros, reinterpret_cast<const T**>(memory + from_at),
-                                  reinterpret_cast<T*>(memory + line_at), written > (int64_t{32} << 20)};
+                                  reinterpret_cast<T*>(memory + line_at), written > PAST_CACHES};
     const S* source = static_cast<const S*>(args.source);
     const T* packed = static_cast<const T*>(args.packed) + cg * t.packed_group;
     for (int64_t c0 = 0; c0 < t.reduce; c0 += t.blocks.channels) {

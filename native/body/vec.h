@@ -45,6 +45,9 @@ template <class T> inline __attribute__((always_inline)) Vec<T> load(const T* p)
 }
 template <class T> inline __attribute__((always_inline)) void store(T* p, Vec<T> v) { std::memcpy(p, &v, sizeof v); }
 
+// Bytes of an output, above which it is written past the caches; `PAST_CACHES` in upweave/ops/winograd.py prices it.
+constexpr int64_t PAST_CACHES = int64_t{32} << 20;
+
 // Into whole cache lines, without reading them first; `p` is on a vector's boundary. Such stores wait for no order but
 // that of a locked instruction, and every worker ends with one (`Job::loop` takes its next item).
 template <class T> inline __attribute__((always_inline)) void store_past_caches(T* p, Vec<T> v) {

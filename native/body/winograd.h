@@ -8,6 +8,8 @@
 //         sums  →  back along width, height, depth  →  outputs, bias, activation
 #pragma once
 
+#include <utility>
+
 #include "../arena.h"
 #include "../target.h"
 #include "engine.h"
@@ -218,17 +220,17 @@ struct Magnitude {  // the largest that was seen, by its bits
     }
 };
 
-inline void clear_vectors(float* to, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) store(to + i * L, Vec<float>{});
+inline void clear_vectors(float* to, int64_t next, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) store(to + i * next, Vec<float>{});
 }
 
-// Line number `line` of `many` channels' planes, side by side: to[x][channel] for `length` x from `first` on, zeros beyond
-// the `in` samples of the line.
+// Line number `line` of `many` channels' planes, side by side: to[x][channel] for `length` x from `first` on, `next` apart,
+// zeros beyond the `in` samples of the line.
 inline void gather_row(const float* planes, int64_t plane, int64_t many, int64_t line, int64_t in, int64_t first, int64_t length,
-                       float* to, Magnitude* seen) {
+                       float* to, int64_t next, Magnitude* seen) {
     const int64_t before = least(length, most(0, -first)), end = most(before, least(length, in - first));
-    clear_vectors(to, before);
-    clear_vectors(to + end * L, length - end);
+    clear_vectors(to, next, before);
+    clear_vectors(to + end * next, next, length - end);
     if (end == before) return;
     const int64_t x0 = first + before, x1 = first + end;
     const float* from = planes + line * in;
@@ -237,7 +239,7 @@ inline void gather_row(const float* planes, int64_t plane, int64_t many, int64_t
             Vec<float> v{};
             for (int64_t c = 0; c < many; ++c) v[c] = from[c * plane + x];
             seen->see(v);
-            store(to + (x - first) * L, v);
+            store(to + (x - first) * next, v);
         }
         return;
     }
@@ -253,7 +255,7 @@ inline void gather_row(const float* planes, int64_t plane, int64_t many, int64_t
 #pragma GCC unroll 16
             for (int c = 0; c < L; ++c, here += plane) {
                 v[c] = load(here);
-                __builtin_prefetch(here + L * plane);  // the same block of the next channels
+                __builtin_prefetch(here + L * plane, 0, 2);  // of the next channels; one set of the first level would not hold them
                 seen->see(v[c]);
             }
         } else {
@@ -265,18 +267,18 @@ inline void gather_row(const float* planes, int64_t plane, int64_t many, int64_t
         weave_vectors<float, L>(v);
         if (at >= x0 && at + L <= x1) {
 #pragma GCC unroll 16
-            for (int i = 0; i < L; ++i) store(to + (at + i - first) * L, v[i]);
+            for (int i = 0; i < L; ++i) store(to + (at + i - first) * next, v[i]);
         } else {
 #pragma GCC unroll 16
             for (int i = 0; i < L; ++i)
-                if (at + i >= x0 && at + i < x1) store(to + (at + i - first) * L, v[i]);
+                if (at + i >= x0 && at + i < x1) store(to + (at + i - first) * next, v[i]);
         }
     }
 }
 
 // The same from memory with channels last.
 inline void gather_row_channels_last(const float* from, int64_t pitch, int64_t many, int64_t in, int64_t first,
-                                     int64_t length, float* to, Magnitude* seen) {
+                                     int64_t length, float* to, int64_t next, Magnitude* seen) {
     for (int64_t j = 0; j < length; ++j) {
         const int64_t x = first + j;
         Vec<float> v{};
@@ -285,7 +287,7 @@ inline void gather_row_channels_last(const float* from, int64_t pitch, int64_t m
             else for (int64_t c = 0; c < many; ++c) v[c] = from[x * pitch + c];
         }
         seen->see(v);
-        store(to + j * L, v);
+        store(to + j * next, v);
     }
 }
 
@@ -325,24 +327,27 @@ struct WinogradItem {
         const int64_t x0[3] = {D.first + D.cells * row.d - D.reach + 1, H.first + H.cells * row.h - H.reach + 1,
                                W.first + W.cells * row.w - (W.reach - 1) * W.dilation};
         const float* source = static_cast<const float*>(args.source);
+        const int64_t transformed = row.tiles + t.lead;  // of a row
+        float* const all = points + (c0 / WINOGRAD_SLICE * t.blocks.tile_rows * (t.blocks.tiles + t.lead) + row.number * transformed) * PITCH +
+                           c0 % WINOGRAD_SLICE;
+        const bool points_already = D.reads() * H.reads() * W.cells * W.reach == 1;
+        const int64_t next = points_already ? PITCH : L;
         for (int64_t d = 0; d < D.reads(); ++d)
             for (int64_t h = 0; h < H.reads(); ++h) {
-                float* to = window + (d * H.reads() + h) * width * L;
+                float* to = points_already ? all : window + (d * H.reads() + h) * width * L;
                 const int64_t xd = x0[0] + d, xh = x0[1] + h;
                 if (xd < 0 || xd >= D.in || xh < 0 || xh >= H.in) {
-                    clear_vectors(to, width);
+                    clear_vectors(to, next, width);
                     continue;
                 }
                 const int64_t line = xd * H.in + xh;
                 if (geo.channels_last)
                     gather_row_channels_last(source + (row.n * plane + line * W.in) * channels + channel, channels, many, W.in,
-                                             x0[2], width, to, &seen);
+                                             x0[2], width, to, next, &seen);
                 else
-                    gather_row(source + (row.n * channels + channel) * plane, plane, many, line, W.in, x0[2], width, to, &seen);
+                    gather_row(source + (row.n * channels + channel) * plane, plane, many, line, W.in, x0[2], width, to, next, &seen);
             }
-        const int64_t transformed = row.tiles + t.lead;  // of a row
-        float* to = points + (c0 / WINOGRAD_SLICE * t.blocks.tile_rows * (t.blocks.tiles + t.lead) + row.number * transformed) * PITCH +
-                    c0 % WINOGRAD_SLICE;
+        if (points_already) return;
         const WinogradProduct* g = t.products.data();
         for (int cd = 0; cd < D.class_count; ++cd) {
             const float* deep = forward(D, cd, window, 1, H.reads() * width, pass_a);
@@ -355,7 +360,7 @@ struct WinogradItem {
                     const int64_t lines = g->points[0] * g->points[1], skip = W.classes[cw].skip;
                     for (int64_t i = 0; i < lines; ++i) {
                         const float* from = high + (i * width + skip) * L;
-                        float* at = to + (g->first_plane + i * g->points[2]) * t.plane_pitch + first * PITCH;
+                        float* at = all + (g->first_plane + i * g->points[2]) * t.plane_pitch + first * PITCH;
                         if (W.cells == 1) {
                             for (int64_t p = 0; p < g->points[2]; ++p)
                                 for (int64_t j = 0; j < row.tiles; ++j)
@@ -593,16 +598,17 @@ inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_
     const int64_t column = item % t.columns, row_item = item / t.columns % t.row_items;
     const int64_t share_at = item / (t.columns * t.row_items) % t.blocks.shares, cg = item / (t.columns * t.row_items * t.blocks.shares);
     constexpr int64_t E = sizeof(float);
-    const int64_t points_at = 0, factored_at = points_at + in_bytes(t.planes * t.plane_pitch, E);
-    const int64_t factor_sums_at = factored_at + in_bytes(t.factored(), E), sums_at = factor_sums_at + in_bytes(t.factor_sums, E);
-    const int64_t window_at = sums_at + in_bytes(t.chunk_blocks * t.halves * t.block_sums, E);
-    const int64_t a_at = window_at + in_bytes(t.window * L, E), b_at = a_at + in_bytes(t.pass * L, E);
-    const int64_t finished_at = b_at + in_bytes(t.pass * L, E), end = finished_at + in_bytes(t.finished * L, E);
+    int64_t end = 0;
+    const auto part = [&](int64_t elements) { return std::exchange(end, end + in_bytes(elements, E)); };
+    const int64_t points_at = part(t.planes * t.plane_pitch), factored_at = part(t.factored()), factor_sums_at = part(t.factor_sums);
+    const int64_t sums_at = part(t.chunk_blocks * t.halves * t.block_sums), window_at = part(t.window * L);
+    const int64_t a_at = part(t.pass * L), b_at = part(t.pass * L), finished_at = part(t.finished * L);
     char* memory = static_cast<char*>(arena(static_cast<size_t>(end)));
     const auto at = [&](int64_t offset) { return reinterpret_cast<float*>(memory + offset); };
     const Geometry& geo = t.geo;
     const int64_t written = geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2] * E;
-    WinogradItem work{t, args, cg, at(points_at), at(factored_at), at(factor_sums_at), at(sums_at), at(window_at), at(a_at), at(b_at), at(finished_at), written > (int64_t{32} << 20), {}};
+    WinogradItem work{t, args, cg, at(points_at), at(factored_at), at(factor_sums_at), at(sums_at), at(window_at), at(a_at), at(b_at),
+                      at(finished_at), written > PAST_CACHES, {}};
 
     const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
     const auto tile_at = [&](int64_t i) { return share(W.tiles / t.granule, t.columns, i) * t.granule; };

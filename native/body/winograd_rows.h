@@ -238,7 +238,7 @@ inline bool winograd_rows_item(const WinogradRowTables& t, const Arguments& args
     clear_row<float>(at(zeros_at), zeros);
     const Geometry& geo = t.geo;
     const int64_t written = geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2] * E;
-    work.write(at(zeros_at), reinterpret_cast<const float**>(memory + from_at), written > (int64_t{32} << 20));
+    work.write(at(zeros_at), reinterpret_cast<const float**>(memory + from_at), written > PAST_CACHES);
     return true;
 }
 
