@@ -68,7 +68,8 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     t.factors = blocks.strassen ? 7 : 1;
     t.depth = geo.c_in / t.halves;
     t.granule = blocks.strassen ? 2 : W->dilation;
-    require(!blocks.strassen || (geo.c_in % (2 * lanes) == 0 && geo.c_out % (2 * lanes) == 0), "Strassen's way takes whole vectors of half the channels");
+    require(!blocks.strassen || (geo.c_in % (2 * lanes) == 0 && geo.c_out % (2 * lanes) == 0),
+            "Strassen's way takes whole vectors of half the channels");
     require(!blocks.strassen || (W->lead == 0 && W->dilation == 1), "Strassen's way takes no segments and no taps apart");
     t.axis[2].tiles = ceil_div(W->tiles, t.granule) * t.granule;
     t.rows = geo.batch * D->tiles * H->tiles;
@@ -129,7 +130,8 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     t.window = t.pass = D->reads() * H->reads() * W->width(t.blocks.tiles);
     t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * t.weave * t.blocks.tiles;
     const int64_t most = int64_t{1} << 29;
-    require(t.planes * t.plane_pitch < most && t.factored() < most && t.block_sums < most && t.finished * lanes < most && t.packed_size < (most << 4),
+    require(t.planes * t.plane_pitch < most && t.factored() < most && t.block_sums < most && t.finished * lanes < most &&
+                t.packed_size < (most << 4),
             "the work of Winograd's way is too large");
     return t;
 }

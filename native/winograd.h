@@ -12,6 +12,7 @@
 //
 // Along the last axis there may be more taps than a scheme takes, in segments of as many as it takes: segment j of tile t
 // reads the samples of an earlier tile, so that the segments share the points of the samples and add up before the way back.
+// The products of matrices may be Strassen's (body/strassen.h): tiles along the width go in pairs then.
 // With taps d apart (and stride 1) the samples of every d-th cell are a signal of their own: a block of d tiles of m cells.
 #pragma once
 

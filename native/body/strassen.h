@@ -33,7 +33,7 @@ inline void strassen_split(const float* x11, const float* x12, const float* x21,
     }
 }
 
-// The seven products, `pitch` apart, of one of `tiles` pairs to the sums of both tiles, `tile` apart, of both halves.
+// The seven products of a pair of tiles, `pitch` apart, to the sums of both tiles, `tile` apart, of both halves of the channels.
 inline void strassen_join(const float* from, int64_t pitch, float* first, float* second, int64_t tile, int64_t size) {
     constexpr int L = LANES<float>;
     for (int64_t c = 0; c < size; c += L) {

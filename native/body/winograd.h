@@ -137,7 +137,7 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
     IVec<double> tame = ~IVec<double>{};
     for (const WinogradProduct& g : t.products) {
         const WinogradAxis::Class* of[3];
-        int64_t quarters = t.halves * t.halves, count = quarters;
+        int64_t count = t.halves * t.halves;
         for (int a = 0; a < 3; ++a) count *= (of[a] = &t.axis[a].classes[g.classes[a]])->scheme;
         const int64_t taps_at = (TapFactors::bytes(t, g) + 63) / 64 * 64, offset_at = taps_at + count * L * static_cast<int64_t>(sizeof(double));
         char* memory = static_cast<char*>(arena(static_cast<size_t>(offset_at + count * static_cast<int64_t>(sizeof(int64_t)))));
@@ -156,7 +156,7 @@ inline bool winograd_pack(const WinogradTables& t, const void* weight_, void* pa
             for (int64_t segment = 0; segment < g.segments; ++segment) {
                 for (int64_t i = 0; i < count; ++i) {
                     // the sample furthest back meets the last tap of the phase
-                    const int64_t tap = i % factors.count, quarter = i / factors.count;
+                    const int64_t tap = i % factors.count, quarter = i / factors.count;  // of the channels out and in
                     const int64_t d = tap / (factors.taps[1] * factors.taps[2]), h = tap / factors.taps[2] % factors.taps[1];
                     const int64_t age = (segment + 1) * factors.taps[2] - 1 - tap % factors.taps[2];
                     offset[i] = age >= of[2]->taps ? -1
@@ -330,11 +330,12 @@ struct WinogradItem {
         const int64_t transformed = row.tiles + t.lead;  // of a row
         float* const all = points + (c0 / WINOGRAD_SLICE * t.blocks.tile_rows * (t.blocks.tiles + t.lead) + row.number * transformed) * PITCH +
                            c0 % WINOGRAD_SLICE;
-        const bool points_already = D.reads() * H.reads() * W.cells * W.reach == 1;
-        const int64_t next = points_already ? PITCH : L;
+        // of tiles of one cell and one tap, the samples are the points
+        const bool in_place = D.reads() * H.reads() * W.cells * W.reach == 1;
+        const int64_t next = in_place ? PITCH : L;
         for (int64_t d = 0; d < D.reads(); ++d)
             for (int64_t h = 0; h < H.reads(); ++h) {
-                float* to = points_already ? all : window + (d * H.reads() + h) * width * L;
+                float* to = in_place ? all : window + (d * H.reads() + h) * width * L;
                 const int64_t xd = x0[0] + d, xh = x0[1] + h;
                 if (xd < 0 || xd >= D.in || xh < 0 || xh >= H.in) {
                     clear_vectors(to, next, width);
@@ -347,7 +348,7 @@ struct WinogradItem {
                 else
                     gather_row(source + (row.n * channels + channel) * plane, plane, many, line, W.in, x0[2], width, to, next, &seen);
             }
-        if (points_already) return;
+        if (in_place) return;
         const WinogradProduct* g = t.products.data();
         for (int cd = 0; cd < D.class_count; ++cd) {
             const float* deep = forward(D, cd, window, 1, H.reads() * width, pass_a);
@@ -405,21 +406,23 @@ struct WinogradItem {
         const int64_t pairs = tiles / 2, half = columns * L, size = pairs * half;
         for (int64_t q = 0; q < t.factors; ++q, a += t.factor_pitch, b += t.depth * columns * L)
             for (int64_t c0 = 0; c0 < t.depth; c0 += PITCH)
-                multiply_slice(least(PITCH, t.depth - c0), a + c0 * (t.tiles / 2), 0, b + c0 * columns * L, factor_sums + q * size, 1, pairs, columns, c0 > 0);
+                multiply_slice(least(PITCH, t.depth - c0), a + c0 * (t.tiles / 2), 0, b + c0 * columns * L, factor_sums + q * size, 1, pairs,
+                               columns, c0 > 0);
         for (int64_t pair = 0; pair < pairs; ++pair, c += 4 * half)
             strassen_join(factor_sums + pair * half, size, c, c + half, 2 * half, half);
     }
 
     // c (+)= a · b for a slice of channels; `runs` runs of tiles that follow each other, `gap` tiles apart.
-    static void multiply_slice(int64_t steps, const float* a, int64_t gap, const float* b, float* c, int64_t runs, int64_t run, int64_t columns, bool accumulate) {
+    static void multiply_slice(int64_t steps, const float* a, int64_t gap, const float* b, float* c, int64_t runs, int64_t run,
+                               int64_t columns, bool accumulate) {
         const int64_t parts = (run + HIGH - 1) / HIGH, pitch = columns * L;
         for (int64_t v = 0; v < columns; v += WIDE) {
             const int64_t wide = least(WIDE, columns - v);
             for (int64_t r = 0; r < runs; ++r)
                 for (int64_t i = 0; i < parts; ++i) {
                     const int64_t first = run * i / parts, high = run * (i + 1) / parts - first;
-                    TILE_KERNELS.of[high][wide](steps, a + (r * (run + gap) + first) * PITCH, b + v * steps * L, c + (r * run + first) * pitch + v * L,
-                                                pitch, accumulate);
+                    TILE_KERNELS.of[high][wide](steps, a + (r * (run + gap) + first) * PITCH, b + v * steps * L,
+                                                c + (r * run + first) * pitch + v * L, pitch, accumulate);
                 }
         }
     }
