@@ -385,17 +385,15 @@ struct WinogradItem {
         for (int64_t plane = 0; plane < t.planes; ++plane) {
             const float* from = points + plane * t.plane_pitch;
             float* to = factored + plane * t.factors * t.factor_pitch;
-            for (int64_t c = 0; c < t.depth; c += PITCH) {
+            // channels that end with a slice of either half: where half of them are no whole slices, the second begins within one
+            for (int64_t c = 0, many = 0; c < t.depth; c += many) {
+                const int64_t second = t.depth + c;
+                many = least(t.depth - c, least(PITCH - c % PITCH, PITCH - second % PITCH));
                 for (int64_t pair = 0; pair < tiles / 2; ++pair) {
-                    // where half the channels are not whole slices, the second half begins within one
-                    const float *first = from + c / PITCH * slice_pitch + pair * 2 * PITCH;
-                    float* at = to + (c / PITCH * (t.tiles / 2) + pair) * PITCH;
-                    const int64_t end = least(PITCH, t.depth - c), second = t.depth + c, left = least(end, PITCH - second % PITCH);
-                    const float* rest = from + second / PITCH * slice_pitch + pair * 2 * PITCH + second % PITCH;
-                    strassen_split(first, first + PITCH, rest, rest + PITCH, at, t.factor_pitch, left);
-                    if (left == end) continue;
-                    rest = from + (second / PITCH + 1) * slice_pitch + pair * 2 * PITCH;
-                    strassen_split(first + left, first + left + PITCH, rest, rest + PITCH, at + left, t.factor_pitch, end - left);
+                    const float* one = from + c / PITCH * slice_pitch + pair * 2 * PITCH + c % PITCH;
+                    const float* two = from + second / PITCH * slice_pitch + pair * 2 * PITCH + second % PITCH;
+                    strassen_split(one, one + PITCH, two, two + PITCH, to + (c / PITCH * (t.tiles / 2) + pair) * PITCH + c % PITCH,
+                                   t.factor_pitch, many);
                 }
             }
         }

@@ -307,9 +307,10 @@ def test_one_tap_a_phase_leaves_strassens_products() -> None:
 
 def test_few_positions_and_many_phases() -> None:
     """Where the direct loops would leave lanes empty, or make all of the products of a short-time transform."""
-    generator = choose(one_sample(problem((1, 100, 1, 1), (100, 1024, 4, 4))))
-    assert isinstance(generator, Winograd)
-    assert (generator.cells, generator.saved) == ((1, 1, 1), 1)
+    for first in (problem((1, 100, 1, 1), (100, 1024, 4, 4)), problem((1, 100, 1), (100, 1024, 16))):
+        generator = choose(one_sample(first))
+        assert isinstance(generator, Winograd)
+        assert (generator.cells, generator.saved) == ((1, 1, 1), 1)
     inverse = choose(problem((1, 1026, 862), (1026, 1, 1024), stride=256))
     assert isinstance(inverse, Winograd)
     assert inverse.cells == (1, 1, 2)

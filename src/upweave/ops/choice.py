@@ -11,7 +11,7 @@ from .depthwise import Depthwise
 from .problem import Problem
 from .schedule import Schedule
 from .winograd import Winograd
-from .winograd_axis import rounded
+from .winograd_axis import lengthened, rounded
 from .winograd_rows import WinogradRows
 
 Way = Schedule | Depthwise | Winograd | WinogradRows
@@ -43,12 +43,7 @@ def choose(
 
 def _like(p: Problem, bits: int) -> Problem:
     """A signal whose length is rounded up to so many significant bits; anything else as it is."""
-    if p.rank > 1:
-        return p
-    more = rounded(p.size[0], bits) - p.size[0]
-    if not more:
-        return p
-    return replace(p, size=(p.size[0] + more,), out=(p.out[0] + more * p.stride[0],))
+    return p if p.rank > 1 else lengthened(p, rounded(p.size[0], bits))
 
 
 @lru_cache(maxsize=2048)

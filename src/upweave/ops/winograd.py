@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 from .problem import Problem
 from .schedule import SLICE, even
-from .winograd_axis import Axis, axis_of, cells_of, count_of_cells, loses, rounded
+from .winograd_axis import Axis, axis_of, cells_of, count_of_cells, lengthened, loses, rounded
 
 WORKSPACE = 3 * 1024 * 1024
 """Bytes of one thread, at most."""
@@ -82,9 +82,11 @@ def schedule(
     full = p.c_out // p.groups >= tile[0] // 2 or phases_fill(p, channels_last, tile[0])
     if p.batch < 1 or not full or p.c_in // p.groups < tile[0] // 2 or p.multiplies < 1 << 18:
         return None
-    if p.rank == 1 and cells is None:
+    if p.rank == 1 and cells is None and not _few(p, tile[0]):
         # all short signals have the same tiles, and so the same packed weights
-        like = _cheapest(_at_least(p, SHORT), channels_last, threads, tile, precise, packs, None, strassen)
+        like = _cheapest(
+            lengthened(p, max(SHORT, p.size[0])), channels_last, threads, tile, precise, packs, None, strassen
+        )
         if like is None:
             return None
         cells, strassen = tuple(a.m for a in like[1]), like[2]
@@ -106,10 +108,9 @@ def schedule(
     )  # fmt: skip
 
 
-def _at_least(p: Problem, count: int) -> Problem:
-    """A signal of so many samples or more."""
-    more = max(0, count - p.size[0])
-    return replace(p, size=(p.size[0] + more,), out=(p.out[0] + more * p.stride[0],)) if more else p
+def _few(p: Problem, lanes: int) -> bool:
+    """True if positions would leave lanes of the direct loops empty, and a phase has one tap."""
+    return p.batch * math.prod(p.size) < lanes and p.kernel == p.stride
 
 
 def phases_fill(p: Problem, channels_last: bool, lanes: int) -> bool:
@@ -125,7 +126,7 @@ def _cheapest(
 ) -> tuple[_Blocks, tuple[Axis, ...], bool] | None:  # fmt: skip
     """The best blocks over all tiles, or over these; axes are rounded to six significant bits."""
     sizes = (p.batch, p.groups, p.c_in // p.groups, p.c_out // p.groups)
-    few = p.batch * math.prod(p.size) < tile[0] and p.kernel == p.stride
+    few = _few(p, tile[0])
     phase_lanes = phases_fill(p, channels_last, tile[0])
     options = [[axis_of(1, 1, 1, 1, 1)]] * (3 - p.rank) + [
         [axis_of(p.kernel[a], p.stride[a], p.dilation[a], rounded(count_of_cells(p, a), 6), m) for m in cells_of(p, a)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .problem import Problem
 
@@ -87,6 +87,12 @@ def axis_of(k: int, s: int, dilation: int, cells: int, m: int) -> Axis:
 
     classes = (*phases(-(-k // s), k % s), *phases(k // s, s - k % s))
     return Axis(m, -(-cells // (m * dilation)) * dilation, s, dilation, classes)
+
+
+def lengthened(p: Problem, samples: int) -> Problem:
+    """The same layer on a signal of so many samples."""
+    more = samples - p.size[0]
+    return replace(p, size=(samples,), out=(p.out[0] + more * p.stride[0],)) if more else p
 
 
 def rounded(count: int, bits: int) -> int:
