@@ -128,7 +128,9 @@ WinogradTables make_winograd_tables(const Geometry& geo, const WinogradBlocks& b
     t.packed_size = geo.groups * t.packed_group;
     // Forward along depth, then height; back along width, height, depth: each result is no larger than the window.
     t.window = t.pass = D->reads() * H->reads() * W->width(t.blocks.tiles);
-    t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * t.weave * t.blocks.tiles;
+    t.straight = t.products.size() == 1 && t.planes == 1 && !t.phase_lanes;
+    if (!t.straight) t.finished = D->cells * D->stride * H->cells * H->stride * W->cells * t.weave * t.blocks.tiles;
+    t.places = W->cells * t.weave * t.blocks.tiles + lanes;
     const int64_t most = int64_t{1} << 29;
     require(t.planes * t.plane_pitch < most && t.factored() < most && t.block_sums < most && t.finished * lanes < most &&
                 t.packed_size < (most << 4),

@@ -103,7 +103,9 @@ struct WinogradTables {
     int64_t block_sums;             // of one block: [product][plane][tile][phase][channel]
     int64_t window;                 // samples that a row of tiles reads, in vectors
     int64_t pass;                   // the largest result of a transform along one axis, in vectors
+    bool straight;                  // of tiles of one cell and one tap the sums are the outputs
     int64_t finished;               // outputs of a row of tiles, in vectors
+    int64_t places;                 // of a line of outputs in them
     int64_t rows, row_items, columns;  // rows of tiles in all, items along them, items along a row
     int64_t chunk_blocks;           // blocks that are multiplied before they are written: two where one has odd columns
     int64_t chunks, items;          // chunks of one convolution group
@@ -113,7 +115,7 @@ struct WinogradTables {
     int64_t chunk_begin(int64_t i) const { return i < chunks ? i * chunk_blocks : out_blocks; }
     int64_t factored() const { return planes * factors * factor_pitch; }
     int64_t workspace() const {     // bytes of a thread
-        return 4 * (planes * plane_pitch + factored() + factor_sums + chunk_blocks * halves * block_sums + lanes * (window + 2 * pass + finished));
+        return 4 * (planes * plane_pitch + factored() + factor_sums + chunk_blocks * halves * block_sums + lanes * (window + 2 * pass + finished) + 2 * places);
     }
 };
 

@@ -302,6 +302,7 @@ struct WinogradItem {
     const Arguments& args;
     int64_t cg;
     float *points, *factored, *factor_sums, *sums, *window, *pass_a, *pass_b, *finished;
+    int64_t* places;  // of the outputs of a line, and the last one's over and over
     bool stream;  // the output is too large for the caches
     Magnitude seen;
 
@@ -474,11 +475,24 @@ struct WinogradItem {
         }
     }
 
+    // Where the outputs of a line lie that `write` reads: where sums are outputs, a tile's phases follow each other.
+    void place(int64_t tiles, int64_t blocks) {
+        const int64_t own = t.axis[2].cells * t.weave, pitch = t.straight ? blocks * t.products[0].phases * L : own * L;
+        for (int64_t j = 0; j < tiles * own + L; ++j) {
+            const int64_t i = least(j, tiles * own - 1);
+            places[j] = i / own * pitch + i % own * L;
+        }
+    }
+
     // A row of tiles of one block of output channels: from sums to memory.
     void finish(const TileRow& row, int64_t block, int64_t own, int64_t blocks) {
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
         const int64_t across = W.cells * row.tiles, width = across * t.weave;  // vectors of a line
         const int64_t height = H.cells * H.stride;
+        if (t.straight) {
+            const int64_t phases = t.products[0].phases * L;
+            return write(row, block, sums + (row.number * row.tiles * blocks + own) * phases, W.stride * L, width, height);
+        }
         for (const WinogradProduct& g : t.products) {
             const WinogradAxis::Class &cd = D.classes[g.classes[0]], &ch = H.classes[g.classes[1]], &cw = W.classes[g.classes[2]];
             const int64_t pitch = blocks * g.phases * L;
@@ -505,7 +519,7 @@ struct WinogradItem {
             }
         }
         if (t.phase_lanes) write_phases(row, block, across * W.stride, height);
-        else write(row, block, width, height);
+        else write(row, block, finished, width * L, width, height);
     }
 
     // Along the width a cell is `next` from the one before: those of a tile follow each other, or every `dilation`-th is one's.
@@ -538,7 +552,8 @@ struct WinogradItem {
             }
     }
 
-    void write(const TileRow& row, int64_t block, int64_t width, int64_t height) {
+    // Outputs from `from` on, lines `next` apart.
+    void write(const TileRow& row, int64_t block, const float* source, int64_t next, int64_t width, int64_t height) {
         const Geometry& geo = t.geo;
         const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
         const int64_t many = least(L, geo.c_out - block * L), channels = geo.groups * geo.c_out, channel = cg * geo.c_out + block * L;
@@ -552,12 +567,12 @@ struct WinogradItem {
         const int64_t plane = D.out * H.out * W.out;
         for (int64_t d = most(0, -n0[0]); d < D.cells * D.stride && n0[0] + d < D.out; ++d)
             for (int64_t h = most(0, -n0[1]); h < height && n0[1] + h < H.out; ++h) {
-                const float* from = finished + (d * height + h) * width * L;
+                const float* from = source + (d * height + h) * next;
                 const int64_t line = ((n0[0] + d) * H.out + n0[1] + h) * W.out + n0[2];
                 if (geo.channels_last) {
                     float* to = result + (row.n * plane + line) * channels + channel;
                     for (int64_t j = j0; j < j1; ++j) {
-                        Vec<float> v = load(from + j * L) + add;
+                        Vec<float> v = load(from + places[j]) + add;
                         if (geo.activation != Activation::none)
                             v = activate<float>(v, geo.activation, static_cast<float>(geo.slope));
                         if (many == L) store(to + j * channels, v);
@@ -572,10 +587,8 @@ struct WinogradItem {
                 int64_t length = least(L - off, j1 - j0);
                 for (int64_t j = j0; j < j1; j += length, length = least(L, j1 - j)) {
                     Vec<float> v[L];
-                    const float* at = from + j * L;
-                    const int64_t last = j1 - 1 - j;
 #pragma GCC unroll 16
-                    for (int i = 0; i < L; ++i) v[i] = load(at + least(i, last) * L) + add;
+                    for (int i = 0; i < L; ++i) v[i] = load(from + places[j + i]) + add;
                     if (geo.activation != Activation::none)
                         for (int i = 0; i < L; ++i) v[i] = activate<float>(v[i], geo.activation, static_cast<float>(geo.slope));
                     weave_vectors<float, L>(v);
@@ -603,13 +616,13 @@ inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_
     const auto part = [&](int64_t elements) { return std::exchange(end, end + in_bytes(elements, E)); };
     const int64_t points_at = part(t.planes * t.plane_pitch), factored_at = part(t.factored()), factor_sums_at = part(t.factor_sums);
     const int64_t sums_at = part(t.chunk_blocks * t.halves * t.block_sums), window_at = part(t.window * L);
-    const int64_t a_at = part(t.pass * L), b_at = part(t.pass * L), finished_at = part(t.finished * L);
+    const int64_t a_at = part(t.pass * L), b_at = part(t.pass * L), finished_at = part(t.finished * L), places_at = part(t.places * 2);
     char* memory = static_cast<char*>(arena(static_cast<size_t>(end)));
     const auto at = [&](int64_t offset) { return reinterpret_cast<float*>(memory + offset); };
     const Geometry& geo = t.geo;
     const int64_t written = geo.batch * geo.groups * geo.c_out * geo.out[0] * geo.out[1] * geo.out[2] * E;
     WinogradItem work{t, args, cg, at(points_at), at(factored_at), at(factor_sums_at), at(sums_at), at(window_at), at(a_at), at(b_at),
-                      at(finished_at), written > PAST_CACHES, {}};
+                      at(finished_at), reinterpret_cast<int64_t*>(memory + places_at), written > PAST_CACHES, {}};
 
     const WinogradAxis &D = t.axis[0], &H = t.axis[1], &W = t.axis[2];
     const auto tile_at = [&](int64_t i) { return share(W.tiles / t.granule, t.columns, i) * t.granule; };
@@ -626,6 +639,7 @@ inline bool winograd_item(const WinogradTables& t, const Arguments& args, int64_
     for (int64_t chunk = share(t.chunks, t.blocks.shares, share_at); chunk < share(t.chunks, t.blocks.shares, share_at + 1); ++chunk) {
         work.multiply(chunk, rows, tiles);
         const int64_t b0 = t.chunk_begin(chunk), blocks = t.chunk_begin(chunk + 1) - b0;
+        work.place(tiles, blocks * t.halves);
         for (int64_t b = 0; b < blocks * t.halves; ++b)
             for (int64_t r = 0; r < rows; ++r)
                 work.finish(row_of(r), b / blocks * t.out_blocks + b0 + b % blocks, b, blocks * t.halves);

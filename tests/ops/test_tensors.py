@@ -18,6 +18,7 @@ torch = pytest.importorskip("torch")
 
 from tests.ops.peer import by_torch  # noqa: E402
 from upweave.ops.problem import problem, uncached_problem  # noqa: E402
+from upweave.ops.torch.repeat import Calls, key_of  # noqa: E402
 
 
 def tensors(case: Case, dtype: str = "float32") -> list[Any]:
@@ -48,12 +49,12 @@ def test_aten_has_gradients_of_both_orders(activation: str) -> None:
 
 
 class Handed:
-    """Stands for the torch operator: keeps what it is given and answers with PyTorch's own."""
+    """Stands for the torch operator: keeps what it is given, remembers no call, and answers with PyTorch's own."""
 
     def __init__(self) -> None:
         self.last: tuple[Any, ...] = ()
 
-    def __call__(self, x: Any, weight: Any, bias: Any, *rest: Any) -> Any:
+    def __call__(self, key: Any, x: Any, weight: Any, bias: Any, *rest: Any) -> Any:
         self.last = (x, weight, bias, *rest)
         stride, padding, more, groups, dilation, activation, slope, _ = rest
         p = uncached_problem(
@@ -67,7 +68,8 @@ class Handed:
 def handed(monkeypatch: pytest.MonkeyPatch) -> Handed:
     """What `upweave.ops.torch` is called with."""
     stand_in, seen = ModuleType("upweave.ops.torch"), Handed()
-    stand_in.conv_transpose = seen  # type: ignore[attr-defined]
+    stand_in.first_time = seen  # type: ignore[attr-defined]
+    stand_in.CALLS, stand_in.key_of = Calls(), key_of  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "upweave.ops.torch", stand_in)
     return seen
 

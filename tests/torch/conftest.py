@@ -13,7 +13,17 @@ from upweave.ops.torch.packed import PACKED
 
 from .core import StandIn
 
-REPLACED = ("available", "why_not", "forward", "pack_key", "pack", "fingerprint", "grad_input", "grad_weight")
+REPLACED = (
+    "available",
+    "why_not",
+    "forward",
+    "prepared",
+    "pack_key",
+    "pack",
+    "fingerprint",
+    "grad_input",
+    "grad_weight",
+)
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from upweave.ops.native import Prepared
 from upweave.ops.problem import Problem
 from upweave.ops.torch import aten
 
@@ -65,6 +66,17 @@ class StandIn:
         )  # fmt: skip
         view(y, p.output_shape, dtype, channels_last).copy_(aten.activate(found, activation, slope))
         return True
+
+    def prepared(
+        self, p: Problem, dtype: str, channels_last: bool, activation: str = "none", slope: float = 0.01,
+        precise: bool = True,
+    ) -> Prepared:  # fmt: skip
+        def run(x: int, weight: int, packed: Any, bias: int, y: int, threads: int) -> bool:
+            return self.forward(
+                p, dtype, channels_last, x, weight, bias, y, activation, slope, threads, packed, precise
+            )  # fmt: skip
+
+        return Prepared(run, 1, lambda: 1)
 
     def pack_key(self, p: Problem, dtype: str, channels_last: bool, threads: int = 0, precise: bool = True) -> Any:
         return p.stride, p.padding, p.groups, p.dilation, channels_last, precise

@@ -67,6 +67,13 @@ def conv_transpose(
     torch = sys.modules.get("torch")  # whoever has a tensor has loaded it
     if torch is None or not isinstance(x, torch.Tensor):
         raise SpecError(f"x must be a NumPy array or a torch tensor, got {type(x).__name__}")
+    compiling, key = torch.compiler.is_compiling(), None
+    if not compiling and type(x) is torch.Tensor and out is None:
+        numbers = (stride, padding, output_padding, groups, dilation)
+        key = _key(x, weight, numbers, activation, backend)
+        y = None if key is None else tensors.operator().CALLS.again(key, x, weight, bias)
+        if y is not None:
+            return y
     for what, value in (("weight", weight), ("bias", bias), ("out", out)):
         if value is not None and not isinstance(value, torch.Tensor):
             raise SpecError(f"x is a torch tensor and {what} is {_a(value)}; all must be of one kind")
@@ -74,7 +81,7 @@ def conv_transpose(
     p, single = bind(
         x.shape, weight.shape, None if bias is None else bias.shape,
         stride, padding, output_padding, groups, dilation,
-        uncached_problem if torch.compiler.is_compiling() else problem,
+        uncached_problem if compiling else problem,
     )  # fmt: skip
     name, slope = activation_of(activation)
     # what an operator runs, it refuses by itself: a compiler can trace that, and what `choose` looks up it cannot
@@ -88,8 +95,19 @@ def conv_transpose(
     if chosen in ("numpy", "reference"):
         y = tensors.through_arrays(torch, chosen, batched, weight, bias, p, name, slope)
     else:
-        y = tensors.run(chosen, batched, weight, bias, p, name, slope)
+        y = tensors.run(chosen, None if single else key, batched, weight, bias, p, name, slope)
     return y.squeeze(0) if single else y
+
+
+def _key(x: Any, weight: Any, numbers: tuple[Ints, ...], activation: Activation, backend: str) -> Any:
+    """By what `ops.torch.repeat` finds the call; None where values are of kinds that have no hash, or share one."""
+    for value in numbers:  # 1, 1.0 and True are one key
+        if type(value) is not int and not (type(value) is tuple and {*map(type, value)} == {int}):
+            return None
+    sloped = type(activation) is tuple and [*map(type, activation)] == [str, float]
+    if type(backend) is not str or not (activation is None or type(activation) is str or sloped):
+        return None
+    return tensors.operator().key_of(x, weight, numbers, activation, backend)
 
 
 def _of_arrays(

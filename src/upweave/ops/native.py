@@ -9,6 +9,7 @@ first asked for.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -231,6 +232,27 @@ def pack_key(p: Problem, dtype: str, channels_last: bool, threads: int = 0, prec
     """Problems with equal keys read equally packed weights."""
     # the very arguments by which `forward` asks for it, where there is no activation: the kernel is built once
     return chosen(p, dtype, channels_last, "none", 0.01, threads or default_threads(), "", precise, False).layout
+
+
+class Prepared(NamedTuple):
+    """A kernel for many calls: run(x, weight, packed, bias, y, threads), as `forward` runs it with a packed weight.
+
+    `threads` are those it was chosen for, `thread_count` says what 0 stands for now. `run` returns False where
+    `forward` has more to do.
+    """
+
+    run: Callable[[int, int, Any, int, int, int], bool]
+    threads: int
+    thread_count: Callable[[], int]
+
+
+def prepared(
+    p: Problem, dtype: str, channels_last: bool, activation: str = "none", slope: float = 0.01, precise: bool = True
+) -> Prepared:
+    """What `forward` runs for a packed weight."""
+    threads = default_threads()
+    kernel = chosen(p, dtype, channels_last, activation, slope, threads, "", precise, False).kernel
+    return Prepared(kernel.run, threads, _core().module.default_threads)
 
 
 def grad_input(p: Problem, dtype: str, gy: int, weight: int, gx: int, threads: int = 0) -> None:

@@ -22,18 +22,22 @@ def check(torch: Any, x: Any, weight: Any, bias: Any) -> None:
             raise SpecError(f"x is {x.dtype} and {what} is {t.dtype}; all must have one dtype")
 
 
-def run(backend: str, x: Any, weight: Any, bias: Any, p: Problem, activation: str, slope: float) -> Any:
-    """PyTorch's or the native operator on batched tensors, differentiable; "auto" is resolved there."""
-    return _operator().conv_transpose(
-        x, weight, bias, p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend
+def run(backend: str, key: Any, x: Any, weight: Any, bias: Any, p: Problem, activation: str, slope: float) -> Any:
+    """PyTorch's or the native operator on batched tensors, differentiable; "auto" is resolved there.
+
+    `key`: by which `operator().CALLS` finds the call the next time, or None.
+    """
+    return operator().first_time(
+        key, x, weight, bias, p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend
     )
 
 
-def _operator() -> Any:
-    operator: Any = sys.modules.get("upweave.ops.torch")  # an import statement on every call costs a microsecond
-    if operator is None:
-        from . import torch as operator
-    return operator
+def operator() -> Any:
+    """The operators of torch tensors, loaded when the first is met."""
+    found: Any = sys.modules.get("upweave.ops.torch")  # an import statement on every call costs a microsecond
+    if found is None:
+        from . import torch as found
+    return found
 
 
 def through_arrays(
@@ -70,7 +74,7 @@ def run_into(
 ) -> None:
     """The output into `out`, which was checked; written in place where the backend can."""
     if backend in ("native", "triton", "torch"):
-        _operator().conv_transpose_into(
+        operator().conv_transpose_into(
             out, x, weight, bias,
             p.stride, p.padding, p.output_padding, p.groups, p.dilation, activation, slope, backend,
         )  # fmt: skip

@@ -7,5 +7,8 @@ needs `import upweave.ops.torch` before it is loaded.
 from . import registration as registration
 from .front import conv_transpose as conv_transpose
 from .front import conv_transpose_into as conv_transpose_into
+from .front import first_time as first_time
 from .packed import PACKED as PACKED
 from .packed import PackedWeights as PackedWeights
+from .repeat import CALLS as CALLS
+from .repeat import key_of as key_of

@@ -19,6 +19,7 @@ from . import aten, gpu, kernels
 from .autograd import BY_CHOICE, BY_TRITON, FASTER, forward_mode
 from .kernels import DTYPES
 from .plain import is_plain
+from .repeat import CALLS, key_of
 
 _Ints = tuple[int, ...]
 _T = TypeVar("_T")
@@ -48,6 +49,28 @@ def conv_transpose(
     its own otherwise.
     Raises `BackendError` with the reason where "native" or "triton" cannot run.
     """
+    if (
+        torch.compiler.is_compiling() or type(x) is not torch.Tensor
+    ):  # a compiler's tensors may have sizes without a hash
+        key = None
+    else:
+        key = key_of(
+            x, weight, stride, padding, output_padding, groups, dilation, activation, slope, backend, precise
+        )  # fmt: skip
+        y = CALLS.again(key, x, weight, bias)
+        if y is not None:
+            return y
+    return first_time(
+        key, x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend, precise
+    )  # fmt: skip
+
+
+def first_time(
+    key: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
+    stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints,
+    activation: str, slope: float, backend: str, precise: bool = True,
+) -> torch.Tensor:  # fmt: skip
+    """`conv_transpose`, noted by `key` for the next time, if there is one."""
     if torch.is_autocast_enabled("cpu") and x.is_cpu:
         x, weight, bias = _autocast(x, weight, bias)
     compiling = torch.compiler.is_compiling()
@@ -71,9 +94,13 @@ def conv_transpose(
             y = family.transposed(x, weight, bias, stride, padding, output_padding, groups, dilation)
             return aten.activate(y, activation, slope)
         if is_plain(x, weight, bias):
-            return kernels.forward(
+            y = kernels.forward(
                 x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, precise
             )  # fmt: skip
+            if key is not None:
+                numbers = (stride, padding, output_padding, groups, dilation)
+                CALLS.note(key, x, weight, bias, numbers, activation, slope, precise)
+            return y
         with _AutoDispatchBelowAutograd():
             return run(  # type: ignore[no-any-return]
                 x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope

@@ -4,9 +4,9 @@ The native core reads a weight in an order of its own. For a large weight, arran
 convolution of a small map costs, so the arranged copy is kept while the weight stays what it was:
 
     key     where the weight lies (address), how (shape, strides, dtype), and for which kernels (`native.pack_key`)
-    held    weak references to tensor and storage, the tensor's version, a fingerprint of sampled values
+    kept    weak references to tensor and storage, the tensor's version, a fingerprint of sampled values
 
-An entry serves only the very tensor and storage it was made for (addresses are used again after a tensor's death),
+What is kept serves only the very tensor and storage it was made for (addresses are used again after a tensor's death),
 at the same version, with the same fingerprint. The version counts every in-place change that autograd can see; the
 fingerprint catches most of what is written through `weight.data` (an average of weights does so), which counts nothing.
 Write to single elements there, and `clear` is yours to call.
@@ -14,10 +14,11 @@ Write to single elements there, and `clear` is yours to call.
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -58,14 +59,38 @@ class Packer(Protocol):
         """A number made of values sampled over the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+@dataclass(slots=True)
+class Kept:
+    """A packed weight, and by what the weight is known; `packed` is None from when it is forgotten."""
+
     tensor: weakref.ref[torch.Tensor]
     storage: weakref.ref[torch.UntypedStorage]
-    version: int
+    state: tuple[Any, ...]
     fingerprint: int
+    span: int
+    packer: Packer
     packed: Any
     nbytes: int
+    used: int
+
+    def of(self, weight: torch.Tensor) -> Any:
+        """The packed form of `weight`, if it is what it was; else None."""
+        if (
+            self.tensor() is not weight or state_of(weight) != self.state
+            or weight.untyped_storage() is not self.storage()
+            or self.packer.fingerprint(self.state[0], self.span) != self.fingerprint
+        ):  # fmt: skip
+            return None
+        self.used = next(_CLOCK)
+        return self.packed
+
+
+_CLOCK = itertools.count()
+
+
+def state_of(weight: torch.Tensor) -> tuple[Any, ...]:
+    """Where a weight lies, how, and its version."""
+    return weight.data_ptr(), weight._version, weight.dtype, weight.shape, weight.stride()
 
 
 class PackedWeights:
@@ -74,44 +99,46 @@ class PackedWeights:
     def __init__(self, packer: Packer, limit: int = DEFAULT_LIMIT) -> None:
         self._packer = packer
         self._limit = limit
-        self._entries: OrderedDict[Any, _Entry] = OrderedDict()
+        self._entries: dict[Any, Kept] = {}
         self._nbytes = 0
         self._dead: deque[tuple[Any, weakref.ref[Any]]] = deque()
         self._lock = threading.Lock()
 
     def get(self, weight: torch.Tensor, p: Problem, dtype: str, channels_last: bool, precise: bool = True) -> Any:
         """The packed form of `weight` for `p`, kept or newly made; None for a small tensor or one without a version."""
+        found = self.keep(weight, p, dtype, channels_last, precise)
+        return None if found is None else found[1]
+
+    def keep(
+        self, weight: torch.Tensor, p: Problem, dtype: str, channels_last: bool, precise: bool = True
+    ) -> tuple[Kept, Any] | None:
+        """What is kept of `weight` and, since it may be forgotten at any time, the packed form itself."""
         if weight.numel() < SMALL or weight.is_inference():
             return None
         packer = self._packer
-        address, shape, strides = weight.data_ptr(), weight.shape, weight.stride()
+        address, _, _, shape, strides = state = state_of(weight)
         key = (address, shape, strides, dtype, packer.pack_key(p, dtype, channels_last, precise=precise))
+        with self._lock:
+            if self._dead:
+                self._bury()
+            kept = self._entries.get(key)
+        packed = None if kept is None else kept.of(weight)
+        if kept is not None and packed is not None:
+            return kept, packed
         if weight.is_contiguous():
             span = weight.nbytes
         else:
             span = weight.element_size() * (1 + sum((n - 1) * s for n, s in zip(shape, strides, strict=True)))
         # taken before packing: a change in between is then seen at the next call
-        fingerprint, version, storage = packer.fingerprint(address, span), weight._version, weight.untyped_storage()
-        with self._lock:
-            if self._dead:
-                self._bury()
-            entry = self._entries.get(key)
-            if (
-                entry is not None and entry.version == version and entry.fingerprint == fingerprint
-                and entry.tensor() is weight and entry.storage() is storage
-            ):  # fmt: skip
-                self._entries.move_to_end(key)
-                return entry.packed
+        fingerprint, storage = packer.fingerprint(address, span), weight.untyped_storage()
         dense = weight.detach().contiguous()
         packed = packer.pack(p, dtype, channels_last, dense.data_ptr(), precise=precise)
-        self._insert(key, weight, storage, version, fingerprint, packed)
-        return packed
+        return self._insert(key, weight, storage, state, fingerprint, span, packed), packed
 
     def _insert(
-        self, key: Any, weight: torch.Tensor, storage: torch.UntypedStorage, version: int, fingerprint: int, packed: Any
-    ) -> None:
-        nbytes = int(packed.nbytes)
-
+        self, key: Any, weight: torch.Tensor, storage: torch.UntypedStorage, state: tuple[Any, ...], fingerprint: int,
+        span: int, packed: Any,
+    ) -> Kept:  # fmt: skip
         def died(ref: weakref.ref[Any]) -> None:
             # A reference may die anywhere, in this thread inside this very lock: note it, tidy up if possible.
             self._dead.append((key, ref))
@@ -121,13 +148,18 @@ class PackedWeights:
                 finally:
                     self._lock.release()
 
-        entry = _Entry(weakref.ref(weight, died), weakref.ref(storage, died), version, fingerprint, packed, nbytes)
+        kept = Kept(
+            weakref.ref(weight, died), weakref.ref(storage, died), state, fingerprint, span, self._packer, packed,
+            int(packed.nbytes), next(_CLOCK),
+        )  # fmt: skip
         with self._lock:
             self._remove(key)
-            if nbytes <= self._limit:
-                self._entries[key] = entry
-                self._nbytes += nbytes
-                self._shrink()
+            self._entries[key] = kept
+            self._nbytes += kept.nbytes
+            if kept.nbytes > self._limit:  # all the others would not make room for it
+                self._remove(key)
+            self._shrink()
+        return kept
 
     def _bury(self) -> None:
         while self._dead:
@@ -140,10 +172,11 @@ class PackedWeights:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self._nbytes -= entry.nbytes
+            entry.packed = None
 
     def _shrink(self) -> None:
         while self._nbytes > self._limit:
-            self._remove(next(iter(self._entries)))
+            self._remove(min(self._entries, key=lambda key: self._entries[key].used))
 
     @property
     def limit(self) -> int:
@@ -166,8 +199,8 @@ class PackedWeights:
     def clear(self) -> None:
         """Forget every entry."""
         with self._lock:
-            self._entries.clear()
-            self._nbytes = 0
+            for key in list(self._entries):
+                self._remove(key)
 
     def after_fork(self) -> None:
         """In a forked child: a lock that another thread held at the fork would stay held for ever."""
