@@ -69,14 +69,17 @@ class StandIn:
 
     def prepared(
         self, p: Problem, dtype: str, channels_last: bool, activation: str = "none", slope: float = 0.01,
-        precise: bool = True,
+        precise: bool = True, packs: bool = False,
     ) -> Prepared:  # fmt: skip
         def run(x: int, weight: int, packed: Any, bias: int, y: int, threads: int) -> bool:
             return self.forward(
                 p, dtype, channels_last, x, weight, bias, y, activation, slope, threads, packed, precise
             )  # fmt: skip
 
-        return Prepared(run, 1, lambda: 1)
+        def pack(weight: int, threads: int) -> Packed:
+            return self.pack(p, dtype, channels_last, weight, threads, precise)
+
+        return Prepared(run, pack, 1, lambda: 1)
 
     def pack_key(self, p: Problem, dtype: str, channels_last: bool, threads: int = 0, precise: bool = True) -> Any:
         return p.stride, p.padding, p.groups, p.dilation, channels_last, precise

@@ -228,3 +228,30 @@ def test_bounded(long: Long, monkeypatch: pytest.MonkeyPatch) -> None:
             right(one, torch.randn(1, 32, 3, n))
         assert len(CALLS) <= 8
     assert len(CALLS)
+
+
+@pytest.mark.parametrize("made", ["small", "in inference mode"])
+@needs_core
+def test_weights_that_are_packed_in_every_call(long: Long, made: str) -> None:
+    with torch.inference_mode(made != "small"):
+        one = torch.nn.Module()
+        one.weight, one.bias = torch.randn(2, 16 if made != "small" else 1, 8, 8), None
+        x = torch.randn(1, 2, 5, 6)
+
+        def call() -> None:
+            got = upweave.conv_transpose(x, one.weight, one.bias, stride=2, padding=1)
+            want = F.conv_transpose2d(x.double(), one.weight.double(), None, 2, 1)
+            assert (got.double() - want).norm() < 1e-6 * want.norm()
+
+        for _ in range(3):
+            call()
+        assert long.number == 2
+        for change in (
+            lambda: one.weight.mul_(2),
+            lambda: setattr(one.weight, "data", torch.randn_like(one.weight)),
+            lambda: setattr(one.weight, "data", torch.randn_like(one.weight).transpose(2, 3)),
+            lambda: setattr(one, "weight", torch.randn_like(one.weight)),
+        ):
+            change()
+            for _ in range(3):
+                call()

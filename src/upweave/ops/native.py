@@ -235,24 +235,26 @@ def pack_key(p: Problem, dtype: str, channels_last: bool, threads: int = 0, prec
 
 
 class Prepared(NamedTuple):
-    """A kernel for many calls: run(x, weight, packed, bias, y, threads), as `forward` runs it with a packed weight.
+    """A kernel for many calls: run(x, weight, packed, bias, y, threads), as `forward` runs it.
 
-    `threads` are those it was chosen for, `thread_count` says what 0 stands for now. `run` returns False where
-    `forward` has more to do.
+    `pack(weight, threads)` packs; `threads` are those it was chosen for, `thread_count` says what 0 stands for now.
+    `run` returns False where `forward` has more to do.
     """
 
     run: Callable[[int, int, Any, int, int, int], bool]
+    pack: Callable[[int, int], Any]
     threads: int
     thread_count: Callable[[], int]
 
 
 def prepared(
-    p: Problem, dtype: str, channels_last: bool, activation: str = "none", slope: float = 0.01, precise: bool = True
-) -> Prepared:
-    """What `forward` runs for a packed weight."""
+    p: Problem, dtype: str, channels_last: bool, activation: str = "none", slope: float = 0.01, precise: bool = True,
+    packs: bool = False,
+) -> Prepared:  # fmt: skip
+    """What `forward` runs for a packed weight, or where it `packs` at each call."""
     threads = default_threads()
-    kernel = chosen(p, dtype, channels_last, activation, slope, threads, "", precise, False).kernel
-    return Prepared(kernel.run, threads, _core().module.default_threads)
+    kernel = chosen(p, dtype, channels_last, activation, slope, threads, "", precise, packs).kernel
+    return Prepared(kernel.run, kernel.pack, threads, _core().module.default_threads)
 
 
 def grad_input(p: Problem, dtype: str, gy: int, weight: int, gx: int, threads: int = 0) -> None:

@@ -28,10 +28,29 @@ MOST = 512
 
 
 @dataclass(frozen=True, slots=True)
+class Anew:
+    """A weight that is packed in every call: a small one, or one without a version."""
+
+    tensor: weakref.ref[torch.Tensor]
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    prepared: native.Prepared
+
+    def of(self, weight: torch.Tensor) -> Any:
+        """The packed form of `weight`, if it is of the kind it was; else None."""
+        if (
+            self.tensor() is not weight or weight.dtype is not self.dtype or weight.shape != self.shape
+            or not weight.is_contiguous()
+        ):  # fmt: skip
+            return None
+        return self.prepared.pack(weight.data_ptr(), self.prepared.threads)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A call that was made before, of tensors of these kinds: its kernel, its packed weight, its output's shape."""
 
-    kept: Kept
+    kept: Kept | Anew
     bias: weakref.ref[torch.Tensor] | None
     dtype: torch.dtype
     channels_last: bool
@@ -104,11 +123,9 @@ def _call(
     if not p.batch or dtype is None or not weight.is_contiguous() or not (channels_last or x.is_contiguous()):
         return None
     found = PACKED.keep(weight, p, dtype, channels_last, precise)
-    if found is None:
-        return None
-    prepared = native.prepared(p, dtype, channels_last, activation, slope, precise)
-    b = None if bias is None else weakref.ref(bias)
-    return Call(found[0], b, x.dtype, channels_last, p.output_shape, prepared)
+    prepared = native.prepared(p, dtype, channels_last, activation, slope, precise, found is None)
+    kept = Anew(weakref.ref(weight), weight.dtype, weight.shape, prepared) if found is None else found[0]
+    return Call(kept, None if bias is None else weakref.ref(bias), x.dtype, channels_last, p.output_shape, prepared)
 
 
 CALLS = Calls()
