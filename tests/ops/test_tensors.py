@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch")
 
 from tests.ops.peer import by_torch  # noqa: E402
 from upweave.ops.problem import problem, uncached_problem  # noqa: E402
-from upweave.ops.torch.repeat import Calls, key_of  # noqa: E402
+from upweave.ops.torch.repeat import Calls  # noqa: E402
 
 
 def tensors(case: Case, dtype: str = "float32") -> list[Any]:
@@ -69,7 +69,7 @@ def handed(monkeypatch: pytest.MonkeyPatch) -> Handed:
     """What `upweave.ops.torch` is called with."""
     stand_in, seen = ModuleType("upweave.ops.torch"), Handed()
     stand_in.first_time = seen  # type: ignore[attr-defined]
-    stand_in.CALLS, stand_in.key_of = Calls(), key_of  # type: ignore[attr-defined]
+    stand_in.CALLS = Calls()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "upweave.ops.torch", stand_in)
     return seen
 

@@ -11,4 +11,3 @@ from .front import first_time as first_time
 from .packed import PACKED as PACKED
 from .packed import PackedWeights as PackedWeights
 from .repeat import CALLS as CALLS
-from .repeat import key_of as key_of

@@ -81,7 +81,11 @@ class Call:
 
 
 class Calls:
-    """The calls of a process, by keys of the caller's choice; each is remembered when it comes a second time."""
+    """The calls of a process; each is remembered when it comes a second time.
+
+    A key says what calls have in common if one may stand for the other, but for what `Call.again` asks: the weight's
+    identity, the input's shape, the numbers.
+    """
 
     def __init__(self) -> None:
         # None: it came once; False: there is nothing to remember of it
@@ -94,12 +98,9 @@ class Calls:
         """Forget them all."""
         self._known.clear()
 
-    def again(
-        self, key: Hashable, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
-    ) -> torch.Tensor | None:
-        """The output, if a call of this key is remembered and nothing that matters has changed."""
-        call = self._known.get(key)
-        return call.again(x, weight, bias) if isinstance(call, Call) else None
+    def get(self, key: Hashable) -> Call | None:
+        """The call of this key, if one is remembered; `TypeError` for a key without a hash."""
+        return self._known.get(key) or None  # type: ignore[return-value]
 
     def note(
         self, key: Hashable, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, numbers: tuple[Any, ...],
@@ -130,8 +131,3 @@ def _call(
 
 CALLS = Calls()
 """Those of this process."""
-
-
-def key_of(x: torch.Tensor, weight: torch.Tensor, *numbers: Any) -> Hashable:
-    """What calls have in common if one may stand for the other, but for what `Call.again` asks."""
-    return (id(weight), x.shape, *numbers)
