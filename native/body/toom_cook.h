@@ -8,7 +8,9 @@
 
 namespace upweave::UPWEAVE_ISA {
 
+constexpr int L = LANES<float>;
 constexpr int MAX_POINTS = 6, MAX_CELLS = 4, MAX_TAPS = 4;
+constexpr double LARGEST = 5e28;  // of a weight or a sample: sums of a few products of two are finite if they are small
 
 // What F(m, r) with m + r − 1 = N points has whatever m and r are: samples[point][sample], and with the finite points p the
 // factors of the taps, scale · p^tap. The last point is ∞.

@@ -38,8 +38,8 @@ PAST_CACHES = 32 * 1024 * 1024
 """Larger outputs are written past the caches, whole lines of them; a line that two items share is read first."""
 SHORT = 128
 """Signals of fewer samples have the tiles of one that has so many."""
-STRASSEN = 7 / 8
-"""Products of Strassen's for each of a product of matrices."""
+STRASSEN = 7
+"""Products of halves that Strassen's way makes for eight."""
 WEIGHTS = 256 * 1024 * 1024
 """Bytes of transformed weights, at most: what the store of packed weights would keep."""
 
@@ -96,7 +96,7 @@ def schedule(
     (cycles, tile_rows, tiles, shares, channels), axes, strassen = best
     saved = p.multiplies / (
         p.c_in * p.c_out // p.groups * p.batch * math.prod(a.tiles for a in axes) * _count(axes).steps
-        * (STRASSEN if strassen else 1)
+        * (STRASSEN / 8 if strassen else 1)
     )  # fmt: skip
     what = f"tiles of {'×'.join(str(a.m) for a in axes if a.m > 1)} cells"
     if max(a.m for a in axes) == 1:
@@ -206,7 +206,7 @@ def _candidates(
     batch, groups, c_in, c_out = sizes
     lanes, high = tile
     pair = 2 if strassen else 1  # of tiles, of halves of the channels
-    factors = 7 if strassen else 1
+    factors = STRASSEN if strassen else 1
     d, h, w = axes
     w = replace(w, tiles=w.tiles + w.tiles % pair)
     ins, outs, slices = -(-c_in // lanes), -(-c_out // lanes), -(-c_in // SLICE)
