@@ -110,6 +110,17 @@ def test_changes_are_seen(long: Long, name: str) -> None:
 
 
 @needs_core
+def test_a_bias_of_another_size_is_refused(long: Long) -> None:
+    one = layer()
+    for _ in range(3):
+        right(one)
+    for data in (torch.randn(8), torch.randn(4, 4)):
+        one.bias.data = data
+        with pytest.raises((SpecError, RuntimeError), match="bias"):
+            one(X)
+
+
+@needs_core
 def test_a_bias_where_there_was_none(long: Long) -> None:
     one, bias = layer(), torch.randn(16)
     one.bias = None

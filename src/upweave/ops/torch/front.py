@@ -49,11 +49,8 @@ def conv_transpose(
     its own otherwise.
     Raises `BackendError` with the reason where "native" or "triton" cannot run.
     """
-    if (
-        torch.compiler.is_compiling() or type(x) is not torch.Tensor
-    ):  # a compiler's tensors may have sizes without a hash
-        key = None
-    else:
+    key: Any = None
+    if not torch.compiler.is_compiling() and type(x) is torch.Tensor:  # other kinds may have sizes without a hash
         key = (
             id(weight), x.shape, stride, padding, output_padding, groups, dilation, activation, slope, backend, precise
         )  # fmt: skip

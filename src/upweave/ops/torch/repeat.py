@@ -61,7 +61,10 @@ class Call:
         """The output for tensors of the same shapes, or None where anything else is not as it was."""
         dtype, prepared, at_bias = self.dtype, self.prepared, 0
         if bias is not None:
-            if self.bias is None or self.bias() is not bias or bias.dtype is not dtype or not bias.is_contiguous():
+            if (
+                self.bias is None or self.bias() is not bias or bias.dtype is not dtype
+                or bias.shape != self.shape[1:2] or not bias.is_contiguous()
+            ):  # fmt: skip
                 return None
             at_bias = bias.data_ptr()
         if (
