@@ -115,7 +115,8 @@ struct WinogradTables {
     int64_t chunk_begin(int64_t i) const { return i < chunks ? i * chunk_blocks : out_blocks; }
     int64_t factored() const { return planes * factors * factor_pitch; }
     int64_t workspace() const {     // bytes of a thread
-        return 4 * (planes * plane_pitch + factored() + factor_sums + chunk_blocks * halves * block_sums + lanes * (window + 2 * pass + finished) + 2 * places);
+        const int64_t points = planes * plane_pitch + factored(), sums = factor_sums + chunk_blocks * halves * block_sums;
+        return 4 * (points + sums + lanes * (window + 2 * pass + finished) + 2 * places);
     }
 };
 

@@ -209,10 +209,10 @@ struct WinogradItem {
     // Where the outputs of a line lie that `write` reads: where sums are outputs, a tile's phases follow each other.
     void place(int64_t tiles, int64_t blocks) {
         const int64_t own = t.axis[2].cells * t.weave, pitch = t.straight ? blocks * t.products[0].phases * L : own * L;
-        for (int64_t j = 0; j < tiles * own + L; ++j) {
-            const int64_t i = least(j, tiles * own - 1);
-            places[j] = i / own * pitch + i % own * L;
-        }
+        int64_t* to = places;
+        for (int64_t tile = 0; tile < tiles; ++tile)
+            for (int64_t i = 0; i < own; ++i) *to++ = tile * pitch + i * L;
+        for (int64_t i = 0; i < L; ++i) to[i] = to[-1];
     }
 
     // A row of tiles of one block of output channels: from sums to memory.

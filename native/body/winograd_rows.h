@@ -13,7 +13,8 @@
 #include "microkernel.h"
 #include "panel.h"
 #include "weave.h"
-#include "winograd.h"
+#include "winograd_samples.h"
+#include "winograd_weights.h"
 
 namespace upweave::UPWEAVE_ISA {
 

@@ -14,16 +14,8 @@ from upweave.ops.torch.packed import PACKED
 from .core import StandIn
 
 REPLACED = (
-    "available",
-    "why_not",
-    "forward",
-    "prepared",
-    "pack_key",
-    "pack",
-    "fingerprint",
-    "grad_input",
-    "grad_weight",
-)
+    "available", "why_not", "forward", "prepared", "pack_key", "pack", "fingerprint", "grad_input", "grad_weight",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True, scope="package")

@@ -19,7 +19,7 @@ from ..spec import Ints
 from . import backends, native, tensors
 from .activation import Activation, activation_of
 from .plan import INTERPRETER, Kind, choose
-from .problem import Problem, problem, uncached_problem
+from .problem import Problem, is_exact, problem, uncached_problem
 from .triton import available
 
 
@@ -67,15 +67,16 @@ def conv_transpose(
     torch = sys.modules.get("torch")  # whoever has a tensor has loaded it
     if torch is None or not isinstance(x, torch.Tensor):
         raise SpecError(f"x must be a NumPy array or a torch tensor, got {type(x).__name__}")
-    compiling = torch.compiler.is_compiling()
-    key: tuple[Any, ...] | None = None
+    name, slope = activation_of(activation)
+    compiling, key = torch.compiler.is_compiling(), None
     if not compiling and type(x) is torch.Tensor and out is None:
-        key = (id(weight), x.shape, stride, padding, output_padding, groups, dilation, activation, backend)
+        numbers = (stride, padding, output_padding, groups, dilation)
+        key = (id(weight), x.shape, numbers, name, slope, backend)
         try:
             call = tensors.operator().CALLS.get(key)
         except TypeError:  # a list among the numbers
             call = key = None
-        if call is not None and key is not None and _plain(*key[2:]):
+        if call is not None and all(map(is_exact, numbers)):
             y = call.again(x, weight, bias)
             if y is not None:
                 return y
@@ -88,7 +89,6 @@ def conv_transpose(
         stride, padding, output_padding, groups, dilation,
         uncached_problem if compiling else problem,
     )  # fmt: skip
-    name, slope = activation_of(activation)
     # what an operator runs, it refuses by itself: a compiler can trace that, and what `choose` looks up it cannot
     chosen = backend if backend in ("auto", "native", "triton") else choice_for_tensor(x, backend)
     batched = x.unsqueeze(0) if single else x
@@ -102,15 +102,6 @@ def conv_transpose(
     else:
         y = tensors.run(chosen, None if single else key, batched, weight, bias, p, name, slope)
     return y.squeeze(0) if single else y
-
-
-def _plain(*numbers: Any) -> bool:
-    """True for ints, tuples of ints, an activation as they should be; 1, 1.0 and True are equal, and one key."""
-    *ints, activation, _ = numbers
-    for value in ints:
-        if type(value) is not int and not (type(value) is tuple and {*map(type, value)} == {int}):
-            return False
-    return type(activation) is not tuple or type(activation[1]) is float
 
 
 def _of_arrays(

@@ -122,9 +122,14 @@ def uncached_problem(
     )  # fmt: skip
 
 
+def is_exact(value: object) -> bool:
+    """True for an int, or a tuple of ints, and no other kind of number: 1, 1.0 and True are equal."""
+    return type(value) is int or (type(value) is tuple and {*map(type, value)} == {int})
+
+
 def _plain(value: Ints, name: str) -> Ints:
     """`value` as an int or a tuple of ints: to the cache below 1, 1.0 and True would be the same key."""
-    if type(value) is int or (type(value) is tuple and {*map(type, value)} == {int}):
+    if is_exact(value):
         return value
     if is_int(value):
         return operator.index(value)  # type: ignore[arg-type]

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.autograd.forward_ad
 from torch._C import _any_requires_grad
 
 from .. import native
+from .autograd import forward_mode
 from .kernels import DTYPES, problem_of
 from .layout import empty, is_channels_last
 from .packed import PACKED, Kept
@@ -69,7 +69,7 @@ class Call:
             at_bias = bias.data_ptr()
         if (
             type(x) is not torch.Tensor or x.dtype is not dtype
-            or torch.is_autocast_enabled("cpu") or torch.autograd.forward_ad._current_level >= 0
+            or torch.is_autocast_enabled("cpu") or forward_mode()
             or (torch.is_grad_enabled() and _any_requires_grad(x, weight, bias))
             or not is_plain(x) or prepared.thread_count() != prepared.threads
             or not (is_channels_last(x) if self.channels_last else x.is_contiguous())
