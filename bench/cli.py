@@ -28,7 +28,7 @@ COMMON = (
     click.option("--backend", type=click.Choice(["native", "torch", "none"]), default="native", show_default=True,
                  help="How Upweave runs; none: peers alone."),
     click.option("--threads", type=click.IntRange(1), default=2, show_default=True, help="Threads of every contender."),
-    click.option("--repeat", type=click.IntRange(1), help="Rounds at most (9; for lengths: processes, 3)."),
+    click.option("--repeat", type=click.IntRange(1), help="Rounds at most [60; for lengths: processes, 3]."),
     click.option("--budget", type=click.FloatRange(0), help="Seconds a row, about, without its set-up [8]."),
     click.option("--quick", is_flag=True, help="A look: 3 rounds, 2 seconds a row."),
     click.option("--name", help="Name of the results; the subcommand's if not given."),

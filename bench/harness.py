@@ -6,6 +6,10 @@ one; the next contender, timed back to back, would share the cores with it and c
     trial       every contender once, checked; then a few calls, to see how long it takes
     choose      of each peer's variants the fastest stays, and the fastest that takes NCHW; what is hopeless goes
     rounds      for each round, in a new order:  pause · one untimed call · a burst of timed calls
+    patience    while the times of somebody who may be the best are spread, the rounds go on, for some budgets more
+
+Other tenants of a machine slow it down for seconds: a row that had nothing but such seconds has spread times as a rule.
+When it ends depends on how far the times are spread, never on who is ahead.
 
 A call's time is from the call to the release of its output, so that an output of fresh memory costs what it costs:
 allocation, page faults, release.
@@ -35,14 +39,20 @@ if TYPE_CHECKING:
 class Settings:
     """How long and how often: `rounds` at most, at least `least_rounds`, in between what `budget` seconds allow.
 
+    More, up to `patience` budgets, while the quartiles of a contender that may be the best, the first of them within
+    `near` times the fastest's median, are further apart than `settled` of its median.
+
     `pause` and `burst` are seconds, the burst at least `least_calls` calls (one, of calls longer than `long`).
     A contender `hopeless` times slower than the fastest is timed in its trial alone, unless its name is kept.
     `tolerance`: what ‖out − exact‖/‖exact‖ may be.
     """
 
     threads: int = 2
-    rounds: int = 9
+    rounds: int = 60
     least_rounds: int = 3
+    patience: float = 3.0
+    settled: float = 0.15
+    near: float = 1.5
     pause: float = 0.05
     burst: float = 0.02
     least_calls: int = 3
@@ -94,9 +104,10 @@ def compare(
     out = _leave_out(entries, settings, keep)
     for i, reason in out.items():
         outcomes[i] = _outcome(entries.pop(i), "trial", reason, 0)
-    rounds = _rounds(list(entries.values()), settings)
-    order = random.Random(0)
-    for _ in range(rounds):
+    planned, most = (_rounds(list(entries.values()), settings, budgets) for budgets in (1.0, settings.patience))
+    order, rounds = random.Random(0), 0
+    while rounds < planned or (rounds < most and not _settled(list(entries.values()), settings)):
+        rounds += 1
         for entry in order.sample(list(entries.values()), len(entries)):
             entry.samples += _burst(entry.contender, settings.calls(entry.seconds), settings)
     for i, entry in entries.items():
@@ -159,10 +170,17 @@ def _leave_out(entries: dict[int, _Entry], settings: Settings, keep: Sequence[st
     return out
 
 
-def _rounds(entries: Sequence[_Entry], settings: Settings) -> int:
-    """As many rounds as the row's budget allows, between the least and the most."""
+def _rounds(entries: Sequence[_Entry], settings: Settings, budgets: float) -> int:
+    """As many rounds as so many budgets of the row allow, between the least and the most."""
     a_round = sum(settings.pause + e.seconds * (1 + settings.calls(e.seconds)) for e in entries)
-    return max(settings.least_rounds, min(settings.rounds, int(settings.budget / max(a_round, 1e-9))))
+    return max(settings.least_rounds, min(settings.rounds, int(budgets * settings.budget / max(a_round, 1e-9))))
+
+
+def _settled(entries: Sequence[_Entry], settings: Settings) -> bool:
+    """True if the times of all who may be the best are close together."""
+    found = [spread(e.samples) for e in entries]
+    fastest = min((s.median for s in found), default=0.0)
+    return all(s.q3 - s.q1 <= settings.settled * s.median for s in found if s.q1 <= settings.near * fastest)
 
 
 def _burst(contender: Contender, calls: int, settings: Settings) -> list[float]:

@@ -59,8 +59,9 @@ METHOD = """\
 
 All contenders of a row run in one process, in turns: for each round, in a new order, a pause (thread pools spin for a
 while after a call and would slow down the next contender), one untimed call, then a short burst of timed calls. Times
-are medians over all calls of all rounds, with quartiles. Ratios compare medians of the same run only. Before it is
-timed, every contender is checked against PyTorch in fp64. The process is bound to as many processors as it has threads.
+are medians over all calls of all rounds, with quartiles. While the quartiles of a contender that may be the fastest are
+far apart, the rounds go on, up to three times as long. Ratios compare medians of the same run only. Before it is timed,
+every contender is checked against PyTorch in fp64. The process is bound to as many processors as it has threads.
 
 A call is timed until its output is released, and each output is in memory of its own: no contender writes into a buffer
 that an earlier call returned, as far as its API allows. Large outputs therefore pay for their page faults, everybody's.
@@ -169,18 +170,18 @@ def _rows(run: Run) -> str:
 
 
 def _means(run: Run, comparisons: tuple[Comparison, ...]) -> str:
-    """Geometric means beside what is aimed at: over the core rows, and over all if there are others."""
+    """Ratios beside what is aimed at: over the core rows, and over all if there are others."""
     if run.ours is None:
         return ""
     if run.mode == "overhead":
         return "\n".join([*(f"- {line}" for line in words.overheads(comparisons)), ""])
     lines = []
     for label, group in groups(comparisons).items():
-        summary = summarise(group)
+        summary = summarise(group, run.mode)
         if not words.found(run.mode, summary):
             lines += [f"None of {len(group)} {label} has times of both Upweave and a peer.", ""]
             continue
-        lines += [f"| geometric mean of {len(group)} {label}, against | found | aim |", "|---|---:|---:|"]
+        lines += [f"| {words.over(run.mode, len(group), label)}, against | found | aim |", "|---|---:|---:|"]
         lines += [f"| {what} | {found} | {aim} |" for what, found, aim in words.found(run.mode, summary)]
         lines += ["", words.slow(summary), ""]
     return "\n".join(lines)

@@ -17,7 +17,20 @@ from .harness import Settings
 from .results import MemoryRow, Row, Run
 from .roofline import Roofline
 
-RECORDED = ("pause", "burst", "least_calls", "rounds", "least_rounds", "budget", "hopeless", "tolerance", "threads")
+RECORDED = (
+    "pause",
+    "burst",
+    "least_calls",
+    "rounds",
+    "least_rounds",
+    "budget",
+    "patience",
+    "settled",
+    "near",
+    "hopeless",
+    "tolerance",
+    "threads",
+)
 
 
 @dataclass

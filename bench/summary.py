@@ -17,8 +17,10 @@ AIMS = {
     "lengths": {"torch": 5.0},
     "isa": {"torch": 2.0},
 }
-"""What Upweave sets out to reach, as geometric means over the core rows; for lengths on every row."""
+"""What Upweave sets out to reach over the core rows."""
 
+TOTALS = frozenset({"lengths"})
+"""Modes whose rows are added up: what somebody waits who meets them all. Of the others, geometric means are taken."""
 
 OVERHEAD_US, MEMORY_MIB = 15.0, 4.0
 """The most that a call may cost above PyTorch's, in µs, and take above its packed weight, in MiB a thread."""
@@ -56,9 +58,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Summary:
-    """Geometric means over `rows` rows (None where nothing was compared), and the rows that are slow.
+    """Ratios over `rows` rows (None where nothing was compared), and the rows that are slow.
 
-    `roofline` is a geometric mean like the others, `roofline_mean` the arithmetic one. `slow` has every row under
+    They are geometric means, or, for a mode among `TOTALS`, ratios of sums; `roofline_mean` is the arithmetic mean of
+    the share that `roofline` is the geometric one of. `slow` has every row under
     `SLOW` of the best peer with that share, worst first; `slow_torch` the same against PyTorch.
     """
 
@@ -102,19 +105,27 @@ def groups(comparisons: Sequence[Comparison]) -> dict[str, list[Comparison]]:
     return found
 
 
-def summarise(rows: Iterable[Comparison]) -> Summary:
-    """The means over some rows; a row counts where both of its sides were timed."""
+def summarise(rows: Iterable[Comparison], mode: str = "") -> Summary:
+    """The ratios over some rows of a mode; a row counts where both of its sides were timed."""
     rows = tuple(rows)
     sides = {"torch": [c.ratio(c.torch) for c in rows], "nchw": [c.ratio(c.nchw) for c in rows],
              "any": [c.ratio(c.any) for c in rows], "roofline": [c.roofline for c in rows]}  # fmt: skip
     kept = {key: [v for v in values if v is not None] for key, values in sides.items()}
     means = {key: geomean(values) if values else None for key, values in kept.items()}
+    if mode in TOTALS:
+        means |= {key: _of_totals(rows, sides[key]) for key in ("torch", "nchw", "any")}
     roofline = kept["roofline"]
     return Summary(
         len(rows), means["torch"], means["nchw"], means["any"], means["roofline"],
         sum(roofline) / len(roofline) if roofline else None,
         _slow(rows, sides["any"]), _slow(rows, sides["torch"]),
     )  # fmt: skip
+
+
+def _of_totals(rows: tuple[Comparison, ...], ratios: list[float | None]) -> float | None:
+    """The others' time over Upweave's, of all rows that have both."""
+    both = [(r, c.ours.median_ms) for c, r in zip(rows, ratios, strict=True) if r and c.ours and c.ours.median_ms]
+    return sum(r * ms for r, ms in both) / sum(ms for _, ms in both) if both else None
 
 
 def _slow(rows: tuple[Comparison, ...], ratios: list[float | None]) -> tuple[tuple[str, float], ...]:

@@ -59,16 +59,16 @@ def show(run: Run, console: Console) -> None:
 
 
 def summary_lines(run: Run) -> list[str]:
-    """The means over the core rows, and over all rows if there are others."""
+    """The ratios over the core rows, and over all rows if there are others."""
     comparisons = compare(run)
     if run.mode == "overhead":
         return words.overheads(comparisons)
     lines = []
     for label, group in groups(comparisons).items():
-        summary = summarise(group)
-        means = "; ".join(f"{found} {what} (aim {aim})" for what, found, aim in words.found(run.mode, summary))
-        lines.append(f"{len(group)} {label}, geometric means: {means or 'nothing to compare'}.")
-        if means:
+        summary = summarise(group, run.mode)
+        ratios = "; ".join(f"{found} {what} (aim {aim})" for what, found, aim in words.found(run.mode, summary))
+        lines.append(f"{words.over(run.mode, len(group), label).capitalize()}: {ratios or 'nothing to compare'}.")
+        if ratios:
             lines.append(words.slow(summary))
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .results import MemoryRow, Outcome, Run
-from .summary import AIMS, MEMORY_MIB, OVERHEAD_US, Comparison, Summary
+from .summary import AIMS, MEMORY_MIB, OVERHEAD_US, TOTALS, Comparison, Summary
 
 NOTHING = "—"
 LABELS = {
@@ -65,7 +65,7 @@ def machine(run: Run) -> list[str]:
 
 
 def found(mode: str, summary: Summary) -> list[tuple[str, str, str]]:
-    """(what is compared, what was found, what Upweave sets out to reach) for each mean of a summary that there is."""
+    """(what is compared, what was found, what Upweave sets out to reach) for each ratio of a summary that there is."""
     aims = AIMS.get(mode, {})
     lines = []
     for key, label in LABELS.items():
@@ -74,6 +74,11 @@ def found(mode: str, summary: Summary) -> list[tuple[str, str, str]]:
             write = share if key == "roofline" else times
             lines.append((label, write(value), f"≥ {write(aims[key])}" if key in aims else NOTHING))
     return lines
+
+
+def over(mode: str, rows: int, label: str) -> str:
+    """What the ratios of a summary are: geometric mean of 40 core rows."""
+    return f"{'total' if mode in TOTALS else 'geometric mean'} of {rows} {label}"
 
 
 def overheads(comparisons: Iterable[Comparison]) -> list[str]:

@@ -37,7 +37,7 @@ class World:
 
 def test_times_are_those_of_the_clock():
     world = World()
-    fast, slow = compare([world.contender("a", 0.001), world.contender("b", 0.004)], TRUTH, world.settings())
+    fast, slow = compare([world.contender("a", 0.001), world.contender("b", 0.004)], TRUTH, world.settings(rounds=9))
     assert math.isclose(fast.median_ms, 1)
     assert math.isclose(slow.q3_ms, 4)
     assert (fast.status, fast.rounds) == ("ok", 9)
@@ -130,6 +130,32 @@ def test_the_budget_limits_rounds_but_not_below_the_least():
     assert found.rounds == 4  # 0.05 s of pause and four calls a round
     [found] = compare([world.contender("a", 2.0)], TRUTH, world.settings(budget=1.0))
     assert (found.rounds, found.calls) == (3, 3)  # long calls are timed one a burst
+
+
+def test_rounds_go_on_while_times_are_spread_and_end_with_patience():
+    def run(end: float, seconds: float = 0.01, **more: object):
+        """Rounds and median of one whose calls take thrice as long from 1 s to `end`, beside a steady one."""
+        world = World()
+
+        def call():
+            world.now += 3 * seconds if 1 < world.now < end else seconds
+            return torch.ones(3)
+
+        settings = world.settings(budget=2.0, **more)
+        varied, steady = compare(
+            [Contender("a", "v", True, call, lambda y: (y,)), world.contender("b", 0.01)], TRUTH, settings
+        )
+        assert varied.rounds == steady.rounds
+        return varied.rounds, varied.median_ms
+
+    calm, _ = run(0.0)
+    assert calm == 11  # 0.18 s each
+    rounds, median = run(2.5)
+    assert calm < rounds < 3 * calm
+    assert math.isclose(median, 10)  # the slow second is a quarter of the times at most
+    assert run(2.5, patience=1.5)[0] == 16 < rounds
+    assert run(2.5, rounds=calm)[0] == calm
+    assert run(2.5, seconds=0.03)[0] == run(0.0, seconds=0.03)[0]  # it is nowhere near the fastest
 
 
 def test_what_runs_before_a_call_is_not_timed():

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench import summary, words
-from bench.table import best, cell, names
+from bench.table import best, cell, names, summary_lines
 
 from . import made_up
 from .made_up import outcome, row
@@ -38,6 +38,13 @@ def test_means_by_hand():
     assert found.slow == (("a", 0.5),)
     assert found.slow_torch == ()
     assert words.slow(found) == "Under 0.9× of the best peer: a (0.50×)."
+
+
+def test_the_total_of_lengths_by_hand():
+    a, b = (row(n, [outcome("upweave", u), outcome("torch", t)]) for n, u, t in (("a", 1.0, 3.0), ("b", 2.0, 12.0)))
+    lengths = made_up.run([a, b, row("peers", [outcome("torch", 100.0)])], mode="lengths")
+    assert math.isclose(summary.summarise(summary.compare(lengths), "lengths").torch, 15 / 3)
+    assert summary_lines(lengths)[0].startswith("Total of 3 rows: 5.00× PyTorch, NCHW (aim ≥ 5.00×)")
 
 
 def test_groups_are_one_where_they_are_the_same():

@@ -71,6 +71,23 @@ def test_watchers_see_one_operator(stand_in: StandIn) -> None:
     assert "upweave::conv_transpose" in {event.name for event in profile.events()}
 
 
+def test_watchers_see_the_operators_of_a_training_step(stand_in: StandIn) -> None:
+    x = X.clone().requires_grad_()
+    with Watch() as watch:
+        conv_transpose(x, W, None, *NUMBERS).sum().backward()
+    operators = [name for name in watch.seen if name.startswith("upweave")]
+    assert operators == [f"upweave.conv_transpose{what}.default" for what in ("", "_grad_input", "_grad_weight")]
+
+
+def test_a_tensor_that_outlived_its_transform_trains(stand_in: StandIn) -> None:
+    kept: list[torch.Tensor] = []
+    torch.func.grad(lambda x: (kept.append(x), x.sum())[1])(X)
+    assert not is_plain(*kept)
+    conv_transpose(kept[0], weight := W.detach().requires_grad_(), None, *NUMBERS).sum().backward()
+    torch.nn.functional.conv_transpose1d(X, want := W.detach().requires_grad_(), None, 2, 1).sum().backward()
+    torch.testing.assert_close(weight.grad, want.grad)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
 @torch.no_grad()
 def test_a_trace_holds_the_operator(stand_in: StandIn) -> None:

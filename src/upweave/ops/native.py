@@ -175,6 +175,7 @@ def tile(isa: str, dtype: str) -> tuple[int, int]:
     return (double if dtype == "float64" else single), height
 
 
+@lru_cache(maxsize=1024)
 def _geometry(p: Problem, dtype: str, channels_last: bool, direction: int, activation: str, slope: float) -> Any:
     def three(values: tuple[int, ...], lead: int) -> tuple[int, ...]:
         return (lead,) * (3 - len(values)) + values

@@ -25,10 +25,12 @@ from typing import Any
 import torch
 import torch.autograd.forward_ad
 from torch._C import _any_requires_grad, _are_functorch_transforms_active, _AutoDispatchBelowAutograd
+from torch._functorch.utils import unwrap_dead_wrappers
 from torch.autograd import Function
 
 from . import batching
-from .library import CHOSEN, FAST, TRITON, Operators
+from .library import CHOSEN, FAST, ON_CPU, TRITON, Operators
+from .plain import is_plain
 
 _NO_NUMBERS = (None,) * 5  # the gradients of stride, padding, output_padding, groups, dilation
 
@@ -56,16 +58,25 @@ def route(op: Any, function: Any, args: tuple[Any, ...], extra: tuple[Any, ...] 
     if torch.compiler.is_compiling():
         return op(*args, *extra)  # type: ignore[no-any-return]  # its autograd kernel does the rest when it is traced
     # Inside vmap a tensor does not tell whether a gradient is taken outside of it.
-    if _are_functorch_transforms_active() or (torch.is_grad_enabled() and _any_requires_grad(*args)):
+    if _are_functorch_transforms_active():
         return function.apply(*args)  # type: ignore[no-any-return]
-    with _AutoDispatchBelowAutograd():
-        return op(*args, *extra)  # type: ignore[no-any-return]
+    if torch.is_grad_enabled() and _any_requires_grad(*args):
+        # what `Function.apply` does outside of transforms, but for binding default arguments by `inspect`: 30 µs
+        return super(Function, function).apply(*unwrap_dead_wrappers(args[:3]), *args[3:])  # type: ignore[no-any-return]
+    return below(op, *args, *extra)
 
 
 def below(op: Any, *args: Any) -> torch.Tensor:
-    """The operator without autograd; with grad mode on, by which its kernel knows that the weight is in training."""
-    with _AutoDispatchBelowAutograd(), torch.enable_grad():
-        return op(*args)  # type: ignore[no-any-return]
+    """The operator without autograd: its kernel itself, where nothing else would be called."""
+    plain = is_plain(*(a for a in args[:3] if isinstance(a, torch.Tensor)))
+    with _AutoDispatchBelowAutograd():
+        return (ON_CPU[op] if plain else op)(*args)
+
+
+def in_training(op: Any, *args: Any) -> torch.Tensor:
+    """`below`, with grad mode on, by which the kernel knows that the weight will change."""
+    with torch.enable_grad():
+        return below(op, *args)
 
 
 def _family(ops: Operators) -> Family:
@@ -87,7 +98,7 @@ def _family(ops: Operators) -> Family:
         @staticmethod
         def forward(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None, *numbers: Any) -> torch.Tensor:
             """The value."""
-            return below(ops.forward, x, weight, bias, *numbers, "none", 0.0)
+            return in_training(ops.forward, x, weight, bias, *numbers, "none", 0.0)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -120,7 +131,7 @@ def _family(ops: Operators) -> Family:
         @staticmethod
         def forward(gy: torch.Tensor, weight: torch.Tensor, size: Sequence[int], *numbers: Any) -> torch.Tensor:
             """The value."""
-            return below(ops.grad_input, gy, weight, size, *numbers)
+            return in_training(ops.grad_input, gy, weight, size, *numbers)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
@@ -151,7 +162,7 @@ def _family(ops: Operators) -> Family:
         @staticmethod
         def forward(x: torch.Tensor, gy: torch.Tensor, kernel: Sequence[int], *numbers: Any) -> torch.Tensor:
             """The value."""
-            return below(ops.grad_weight, x, gy, kernel, *numbers)
+            return in_training(ops.grad_weight, x, gy, kernel, *numbers)
 
         @staticmethod
         def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:

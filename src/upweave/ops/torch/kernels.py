@@ -91,8 +91,8 @@ def _compute(
         return
     if not channels_last:
         x = x.contiguous()
-    # In the forward pass of a training step grad mode is on (see autograd.below); the weight will change, so its packed
-    # form is not worth keeping.
+    # In the forward pass of a training step grad mode is on (see autograd.in_training); the weight will change, so its
+    # packed form is not worth keeping.
     frozen = not (weight.requires_grad and torch.is_grad_enabled())
     packed = PACKED.get(weight, p, dtype, channels_last, precise) if frozen else None
     at_bias = 0

@@ -16,6 +16,7 @@ which a compiled graph and a backward pass remember because it is another operat
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,9 +60,15 @@ def _define(prefix: str) -> Operators:
     return Operators(*found)
 
 
+ON_CPU: dict[Any, Callable[..., torch.Tensor]] = {}
+"""What runs each operator on the CPU."""
+
+
 def _implement(ops: Operators, key: str, *found: Any) -> None:
     for op, kernel in zip(ops, found, strict=True):
         LIBRARY.impl(op._schema.name.split("::")[1], kernel, key)
+        if key == "CPU":
+            ON_CPU[op] = kernel
 
 
 CHOSEN = _define("conv_transpose")

@@ -32,7 +32,7 @@ def _one_level(op: Any, function: Any, extra: tuple[Any, ...]) -> Any:
 
     def forward(*args: Any) -> torch.Tensor:
         *operands, keyset = args
-        with torch.enable_grad():  # tells the kernel, as in `autograd.below`, that the weight is in training
+        with torch.enable_grad():  # tells the kernel, as in `autograd.in_training`, that the weight is in training
             return _redispatch(op, keyset, (*operands, *extra))
 
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: torch.Tensor) -> None:
