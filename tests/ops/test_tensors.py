@@ -68,7 +68,7 @@ class Handed:
 def handed(monkeypatch: pytest.MonkeyPatch) -> Handed:
     """What `upweave.ops.torch` is called with."""
     stand_in, seen = ModuleType("upweave.ops.torch"), Handed()
-    stand_in.first_time = seen  # type: ignore[attr-defined]
+    stand_in.long_way = seen  # type: ignore[attr-defined]
     stand_in.CALLS = Calls()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "upweave.ops.torch", stand_in)
     return seen

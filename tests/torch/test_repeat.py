@@ -17,6 +17,7 @@ from upweave.nn import ConvTranspose2d
 from upweave.ops import native
 from upweave.ops.torch import CALLS, PACKED, kernels, repeat
 
+from ..native.scripts import run
 from .core import StandIn
 from .test_plain import Functions, Watch
 
@@ -266,3 +267,19 @@ def test_weights_that_are_packed_in_every_call(long: Long, made: str) -> None:
             change()
             for _ in range(3):
                 call()
+
+
+@needs_core
+def test_nothing_is_said_to_leak_at_the_end() -> None:
+    script = """
+        import os
+        import torch, upweave
+        os.dup2(1, 2)  # what is said at the end, too
+        x, layer = torch.randn(1, 64, 16, 16), upweave.nn.ConvTranspose2d(64, 32, 4, 2, 1)
+        with torch.no_grad():
+            for _ in range(3):
+                layer(x)
+        from upweave.ops.torch import CALLS
+        print(len(CALLS))
+    """
+    assert run(script) == "1"

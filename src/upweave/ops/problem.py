@@ -11,7 +11,7 @@ import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import SpecError
 from ..spec import ConvTranspose, Ints, is_int
@@ -138,8 +138,22 @@ def _plain(value: Ints, name: str) -> Ints:
     return tuple(map(operator.index, many))
 
 
-def _check(
-    input_shape: tuple[int, ...],
+class _Layer(NamedTuple):
+    """A weight and numbers that fit together: a problem but for its input, with an entry an axis in each tuple."""
+
+    c_out: int
+    groups: int
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    output_padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    first: tuple[int, ...]
+    """Outputs of one sample, or less than none where the padding takes more: each further one adds a stride."""
+
+
+def _layer(
+    rank: int,
     weight_shape: tuple[int, ...],
     bias_shape: tuple[int, ...] | None,
     stride: Ints,
@@ -147,8 +161,36 @@ def _check(
     output_padding: Ints,
     groups: Ints,
     dilation: Ints,
-    *,
-    ranges: Callable[..., object] = ConvTranspose,
+) -> _Layer:
+    if min(weight_shape) < 1:
+        raise SpecError(f"a weight of shape {weight_shape} is empty")
+    c_in, per_group, *extent = weight_shape
+    k = tuple(extent)
+    s = _every_axis(stride, "stride", rank)
+    p = _every_axis(padding, "padding", rank)
+    o = _every_axis(output_padding, "output_padding", rank)
+    d = _every_axis(dilation, "dilation", rank)
+    for name, value in (("stride", s), ("padding", p), ("dilation", d)):
+        if max(value) > LONGEST:
+            raise SpecError(f"{name} {value} is more than {LONGEST}")
+    if not isinstance(groups, int):
+        raise SpecError(f"groups must be one int, got {groups!r}")
+    ConvTranspose(k, s, p, o, d, groups)  # of the hyper-parameters are checked there, and only there
+    if c_in % groups:
+        raise SpecError(f"{c_in} input channels do not split into {groups} groups")
+    if bias_shape is not None and bias_shape != (per_group * groups,):
+        raise SpecError(f"a bias of shape {bias_shape} does not fit {per_group * groups} output channels")
+    _must_be_addressable("weight", weight_shape)
+    first = tuple(d[a] * (k[a] - 1) + 1 + o[a] - 2 * p[a] for a in range(rank))
+    return _Layer(per_group * groups, groups, k, s, p, o, d, first)
+
+
+def _check(
+    input_shape: tuple[int, ...],
+    weight_shape: tuple[int, ...],
+    bias_shape: tuple[int, ...] | None,
+    *numbers: Ints,
+    layer: Callable[..., _Layer] = _layer,
 ) -> Problem:
     rank = len(input_shape) - 2
     if not 1 <= rank <= 3:
@@ -160,48 +202,37 @@ def _check(
         )
     if min(input_shape[1:]) < 1 or input_shape[0] < 0:
         raise SpecError(f"an input of shape {input_shape} is empty; only the batch may be 0")
-    if min(weight_shape) < 1:
-        raise SpecError(f"a weight of shape {weight_shape} is empty")
-    c_in, per_group, *extent = weight_shape
-    k, size = tuple(extent), input_shape[2:]
-    s = _every_axis(stride, "stride", rank)
-    p = _every_axis(padding, "padding", rank)
-    o = _every_axis(output_padding, "output_padding", rank)
-    d = _every_axis(dilation, "dilation", rank)
-    for name, value in (("stride", s), ("padding", p), ("dilation", d)):
-        if max(value) > LONGEST:
-            raise SpecError(f"{name} {value} is more than {LONGEST}")
-    if not isinstance(groups, int):
-        raise SpecError(f"groups must be one int, got {groups!r}")
-    ranges(k, s, p, o, d, groups)  # of the hyper-parameters are checked there, and only there
-    if input_shape[1] != c_in:
-        raise SpecError(f"the input has {input_shape[1]} channels, the weight of shape {weight_shape} reads {c_in}")
-    if c_in % groups:
-        raise SpecError(f"{c_in} input channels do not split into {groups} groups")
-    if bias_shape is not None and bias_shape != (per_group * groups,):
-        raise SpecError(f"a bias of shape {bias_shape} does not fit {per_group * groups} output channels")
-    out = tuple(s[a] * (size[a] - 1) - 2 * p[a] + d[a] * (k[a] - 1) + 1 + o[a] for a in range(rank))
+    c_out, groups, k, s, p, o, d, first = layer(rank, weight_shape, bias_shape, *numbers)
+    batch, c_in, *extent = input_shape
+    if c_in != weight_shape[0]:
+        raise SpecError(f"the input has {c_in} channels, the weight of shape {weight_shape} reads {weight_shape[0]}")
+    size = tuple(extent)
+    out = tuple([s[a] * (size[a] - 1) + first[a] for a in range(rank)])
     if min(out) < 1:
         raise SpecError(
             f"an input of size {size} gives an output of size {out} with kernel {k}, stride {s}, "
             f"padding {p}, output_padding {o}, dilation {d}; every axis needs at least 1"
         )
-    found = Problem(input_shape[0], c_in, per_group * groups, groups, size, k, s, p, o, d, out)
-    for what, shape in (("input", input_shape), ("weight", weight_shape), ("output", found.output_shape)):
-        elements = 1
-        for n in shape:
-            elements *= max(n, 1)  # an empty batch hides nothing: strides are made of the other axes
-        if elements > LARGEST or max(shape) > LONGEST:
-            raise SpecError(f"the {what} would have shape {shape}, which is more than can be addressed")
+    found = Problem(batch, c_in, c_out, groups, size, k, s, p, o, d, out)
+    _must_be_addressable("input", input_shape)
+    _must_be_addressable("output", found.output_shape)
     return found
 
 
-_ranges = lru_cache(maxsize=1024)(ConvTranspose)
+def _must_be_addressable(what: str, shape: tuple[int, ...]) -> None:
+    elements = 1
+    for n in shape:
+        elements *= n or 1  # an empty batch hides nothing: strides are made of the other axes
+    if elements > LARGEST or max(shape) > LONGEST:
+        raise SpecError(f"the {what} would have shape {shape}, which is more than can be addressed")
+
+
+_layers = lru_cache(maxsize=1024)(_layer)
 
 
 @lru_cache(maxsize=4096)
 def _cached(*arguments: Any) -> Problem:
-    return _check(*arguments, ranges=_ranges)
+    return _check(*arguments, layer=_layers)
 
 
 def _every_axis(value: Ints, name: str, rank: int) -> tuple[int, ...]:

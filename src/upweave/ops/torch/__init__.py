@@ -7,7 +7,7 @@ needs `import upweave.ops.torch` before it is loaded.
 from . import registration as registration
 from .front import conv_transpose as conv_transpose
 from .front import conv_transpose_into as conv_transpose_into
-from .front import first_time as first_time
+from .front import long_way as long_way
 from .packed import PACKED as PACKED
 from .packed import PackedWeights as PackedWeights
 from .repeat import CALLS as CALLS

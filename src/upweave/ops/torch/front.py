@@ -59,12 +59,12 @@ def conv_transpose(
             y = call.again(x, weight, bias)
             if y is not None:
                 return y
-    return first_time(
+    return long_way(
         key, x, weight, bias, stride, padding, output_padding, groups, dilation, activation, slope, backend, precise
     )  # fmt: skip
 
 
-def first_time(
+def long_way(
     key: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None,
     stride: _Ints, padding: _Ints, output_padding: _Ints, groups: int, dilation: _Ints,
     activation: str, slope: float, backend: str, precise: bool = True,

@@ -8,6 +8,7 @@ its packed weight. What may have changed since is asked anew: PyTorch's modes, t
 
 from __future__ import annotations
 
+import atexit
 import weakref
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -134,3 +135,4 @@ def _call(
 
 CALLS = Calls()
 """Those of this process."""
+atexit.register(CALLS.clear)  # a kernel that outlives the interpreter would be reported as leaked
