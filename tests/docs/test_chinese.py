@@ -17,7 +17,7 @@ PAGES = [
     DOCS / "getting-started.md",
     *sorted(DOCS.glob("theory/*.md")),
     *sorted(DOCS.glob("howto/*.md")),
-    DOCS / "nn/remedies.md",
+    *sorted(DOCS.glob("nn/*.md")),
 ]
 REFERENCES = ("- V. Dumoulin", "- Aitken")
 """How lists of literature begin, which is in English."""
