@@ -18,6 +18,7 @@ PAGES = [
     *sorted(DOCS.glob("theory/*.md")),
     *sorted(DOCS.glob("howto/*.md")),
     *sorted(DOCS.glob("nn/*.md")),
+    DOCS / "rewrite/torch.md",
 ]
 REFERENCES = ("- V. Dumoulin", "- Aitken")
 """How lists of literature begin, which is in English."""
