@@ -14,6 +14,7 @@ Write to single elements there, and `clear` is yours to call.
 
 from __future__ import annotations
 
+import atexit
 import itertools
 import os
 import threading
@@ -209,6 +210,8 @@ class PackedWeights:
 
 PACKED = PackedWeights(native)
 """The store of the process, keyed as the module says."""
+
+atexit.register(PACKED.clear)  # what outlives the interpreter would be reported as leaked
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=PACKED.after_fork)
