@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib import metadata
 from typing import Any
 
@@ -17,20 +17,8 @@ from .harness import Settings
 from .results import MemoryRow, Row, Run
 from .roofline import Roofline
 
-RECORDED = (
-    "pause",
-    "burst",
-    "least_calls",
-    "rounds",
-    "least_rounds",
-    "budget",
-    "patience",
-    "settled",
-    "near",
-    "hopeless",
-    "tolerance",
-    "threads",
-)
+RECORDED = tuple(f.name for f in fields(Settings) if f.name not in ("clock", "sleep"))
+"""What of the settings is a number, and stands beside the results."""
 
 
 @dataclass

@@ -61,8 +61,8 @@ class Summary:
     """Ratios over `rows` rows (None where nothing was compared), and the rows that are slow.
 
     They are geometric means, or, for a mode among `TOTALS`, ratios of sums; `roofline_mean` is the arithmetic mean of
-    the share that `roofline` is the geometric one of. `slow` has every row under
-    `SLOW` of the best peer with that share, worst first; `slow_torch` the same against PyTorch.
+    the share that `roofline` is the geometric one of. `slow` has every row under `SLOW` of the best peer with that
+    share, worst first; `slow_torch` the same against PyTorch.
     """
 
     rows: int

@@ -222,7 +222,7 @@ def _check(
 def _must_be_addressable(what: str, shape: tuple[int, ...]) -> None:
     elements = 1
     for n in shape:
-        elements *= n or 1  # an empty batch hides nothing: strides are made of the other axes
+        elements *= max(n, 1)  # an empty batch hides nothing: strides are made of the other axes
     if elements > LARGEST or max(shape) > LONGEST:
         raise SpecError(f"the {what} would have shape {shape}, which is more than can be addressed")
 
